@@ -1,0 +1,80 @@
+# libuldor. `make` builds the library and the tool, `make demo` shows them, `make test` tests everything.
+VERSION := $(shell awk '/define ULDOR_VERSION_(MAJOR|MINOR|PATCH)/ {v = v s $$3; s = "."} END {print v}' include/uldor.h)
+ABI := $(shell awk '/define ULDOR_ABI_VERSION/ {print $$3}' include/uldor.h)
+SONAME := libuldor.so.$(ABI)
+
+SWIFT ?= swift
+PYTHON ?= python3
+PREFIX ?= /usr/local
+LIBDIR ?= $(PREFIX)/lib
+INCLUDEDIR ?= $(PREFIX)/include
+BINDIR ?= $(PREFIX)/bin
+DATADIR ?= $(PREFIX)/share
+INSTALL ?= install
+
+LIBRARY := build/lib/$(SONAME)
+TOOL := build/bin/uldor
+VENV := .venv
+SOURCES := $(shell find Sources include -type f) Package.swift
+
+# What only the shared library carries: its SONAME, the symbol version, a static Swift runtime, and no undefined symbols.
+# $$ORIGIN finds a libomp.so.5 beside the library (the Python wheel) before the system's.
+SHARED := -Xswiftc -static-stdlib -Xswiftc -use-ld=lld \
+  -Xlinker -soname=$(SONAME) -Xlinker --version-script=$(CURDIR)/Sources/libuldor.map \
+  -Xlinker -Bsymbolic -Xlinker -z -Xlinker nodelete -Xlinker -z -Xlinker defs -Xlinker -z -Xlinker noexecstack \
+  -Xlinker --gc-sections -Xlinker --no-undefined
+
+all: $(LIBRARY) $(TOOL)
+
+$(LIBRARY): $(SOURCES) | deps
+	$(SWIFT) build -c release --product uldor $(SHARED)
+	mkdir -p build/lib
+	cp "$$($(SWIFT) build -c release --show-bin-path)/libuldor.so" $@.new
+	strip --strip-unneeded $@.new
+	patchelf --set-rpath '$$ORIGIN' $@.new
+	mv $@.new $@
+	ln -sf $(SONAME) build/lib/libuldor.so
+
+$(TOOL): $(LIBRARY) $(wildcard examples/c/*.c examples/c/*.h examples/c/Makefile)
+	$(MAKE) -C examples/c
+
+# System packages, once (scripts/install-deps.sh says what and why).
+deps: build/.deps
+build/.deps: scripts/install-deps.sh
+	sh scripts/install-deps.sh
+	mkdir -p build && touch $@
+
+$(VENV)/.ready: Tests/requirements.txt | deps
+	$(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/pip --quiet install --requirement Tests/requirements.txt
+	touch $@
+
+demo: all $(VENV)/.ready
+	VENV=$(VENV) sh scripts/demo.sh
+
+test: all $(VENV)/.ready
+	VENV=$(VENV) SWIFT="$(SWIFT)" sh Tests/run.sh
+
+parity: all $(VENV)/.ready
+	sh scripts/parity.sh $(VENV)
+
+wheel: all $(VENV)/.ready
+	sh examples/python/bundle.sh $(VENV)
+
+install: all
+	$(INSTALL) -d $(DESTDIR)$(LIBDIR)/pkgconfig $(DESTDIR)$(INCLUDEDIR) $(DESTDIR)$(BINDIR) \
+	  $(DESTDIR)$(DATADIR)/uldor $(DESTDIR)$(DATADIR)/man/man1
+	$(INSTALL) -m 644 $(LIBRARY) $(DESTDIR)$(LIBDIR)/libuldor.so.$(VERSION)
+	ln -sf libuldor.so.$(VERSION) $(DESTDIR)$(LIBDIR)/$(SONAME)
+	ln -sf $(SONAME) $(DESTDIR)$(LIBDIR)/libuldor.so
+	$(INSTALL) -m 644 include/uldor.h $(DESTDIR)$(INCLUDEDIR)/uldor.h
+	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(LIBDIR)|' -e 's|@INCLUDEDIR@|$(INCLUDEDIR)|' -e 's|@VERSION@|$(VERSION)|' \
+	  pkgconfig/uldor.pc.in > $(DESTDIR)$(LIBDIR)/pkgconfig/uldor.pc
+	$(INSTALL) -m 755 $(TOOL) $(DESTDIR)$(BINDIR)/uldor
+	$(INSTALL) -m 644 examples/c/uldor.1 $(DESTDIR)$(DATADIR)/man/man1/uldor.1
+	$(INSTALL) -m 644 share/uldor-demo.safetensors $(DESTDIR)$(DATADIR)/uldor/uldor-demo.safetensors
+
+clean:
+	rm -rf build .build .build-*
+
+.PHONY: all deps demo test parity wheel install clean

@@ -1,0 +1,46 @@
+// swift-tools-version: 6.0
+// The Makefile builds libuldor.so from this package: it adds what only the shared library may carry (SONAME, symbol
+// version, static Swift runtime). `swift build` and `swift test` work on their own.
+import PackageDescription
+
+let openblas = Context.environment["ULDOR_OPENBLAS"] ?? "/usr/lib/x86_64-linux-gnu/openblas-pthread/libopenblas.a"
+let openmp = Context.environment["ULDOR_OPENMP_DIR"] ?? "/usr/lib/llvm-14/lib"
+
+let c: [CSetting] = [.unsafeFlags(["-std=c17", "-Wall", "-Wextra", "-Werror", "-fvisibility=hidden", "-fno-math-errno"])]
+// Swift's clang parses the OpenMP pragma; Debian's libomp is linked below (docs/threading.md).
+let withOpenMP: [CSetting] = c + [.unsafeFlags(["-fopenmp"])]
+#if arch(x86_64)
+let avx2: [CSetting] = [.unsafeFlags(["-mavx2", "-mfma"])]
+#else
+let avx2: [CSetting] = []
+#endif
+
+// A private copy of OpenBLAS that never starts a thread: see Sources/ULDorKernels/openblas_host.c.
+let link: [LinkerSetting] = [
+    .unsafeFlags([
+        openblas, "-L", openmp,
+        "-Xlinker", "--wrap=blas_get_cpu_number", "-Xlinker", "--wrap=blas_thread_init",
+        "-Xlinker", "--wrap=openblas_fork_handler",
+    ]),
+    .linkedLibrary("iomp5"),
+    .linkedLibrary("m"),
+]
+
+let package = Package(
+    name: "uldor",
+    products: [.library(name: "uldor", type: .dynamic, targets: ["ULDorC"])],
+    targets: [
+        .systemLibrary(name: "CULDor", path: "include"),
+        .target(name: "ULDorKernelsBase", cSettings: withOpenMP),
+        .target(name: "ULDorKernelsAVX2", dependencies: ["ULDorKernelsBase"], cSettings: c + avx2),
+        .target(name: "ULDorKernels", dependencies: ["ULDorKernelsBase", "ULDorKernelsAVX2"], cSettings: c,
+                linkerSettings: link),
+        .target(name: "ULDorJSON", cSettings: c),
+        .target(name: "ULDorImpl", dependencies: ["ULDorKernels", "ULDorJSON"]),
+        .target(name: "ULDorC", dependencies: ["CULDor", "ULDorImpl"]),
+        .testTarget(name: "ULDorKernelsTests", dependencies: ["ULDorKernels"], path: "Tests/swift/ULDorKernelsTests"),
+        .testTarget(name: "ULDorImplTests", dependencies: ["ULDorImpl"], path: "Tests/swift/ULDorImplTests"),
+    ],
+    swiftLanguageModes: [.v6],
+    cLanguageStandard: .c17
+)

@@ -1,0 +1,90 @@
+import CULDor
+import ULDorImpl
+import ULDorKernels
+
+/// What a host's handle points to: a mark of its kind, and the object that it owns.
+struct Handle {
+    enum Kind: UInt64 {
+        case model = 0x554c_446f_724d_6f64
+        case session = 0x554c_446f_7253_6573
+        case tensors = 0x554c_446f_7254_656e
+    }
+
+    var magic: UInt64
+    let object: Unmanaged<AnyObject>
+    /// Sessions: the last failure's message, NUL-terminated, `messageCapacity` bytes.
+    let message: UnsafeMutablePointer<CChar>?
+
+    static let messageCapacity = 1024
+}
+
+/// A new handle that owns `object`.
+func makeHandle(_ kind: Handle.Kind, _ object: AnyObject) throws(ULDorError) -> OpaquePointer {
+    let hasMessage = kind == .session
+    let size = MemoryLayout<Handle>.stride
+    guard let memory = uk_system_allocate(size + (hasMessage ? Handle.messageCapacity : 0), 16) else {
+        throw ULDorError(.noMemory, "out of memory: \(size) bytes")
+    }
+    let message = hasMessage ? (memory + size).bindMemory(to: CChar.self, capacity: Handle.messageCapacity) : nil
+    message?[0] = 0
+    memory.bindMemory(to: Handle.self, capacity: 1).initialize(
+        to: Handle(magic: kind.rawValue, object: Unmanaged.passRetained(object), message: message))
+    return OpaquePointer(memory)
+}
+
+private func checked(
+    _ pointer: OpaquePointer?, _ kind: Handle.Kind, _ name: StaticString
+) throws(ULDorError) -> UnsafeMutablePointer<Handle> {
+    let pointer = try require(pointer, name)
+    let raw = UnsafeMutableRawPointer(pointer)
+    guard Int(bitPattern: raw) % 8 == 0, raw.load(as: UInt64.self) == kind.rawValue else {
+        throw .invalidArgument("\(name) is not such a handle, or was freed")
+    }
+    return raw.assumingMemoryBound(to: Handle.self)
+}
+
+/// The object of a handle, which the handle goes on owning.
+func object<Object: AnyObject>(
+    _ pointer: OpaquePointer?, _ kind: Handle.Kind, _ name: StaticString
+) throws(ULDorError) -> Object {
+    unsafeDowncast(try checked(pointer, kind, name).pointee.object.takeUnretainedValue(), to: Object.self)
+}
+
+func dropHandle(_ pointer: OpaquePointer?, _ kind: Handle.Kind, _ name: StaticString) throws(ULDorError) {
+    let handle = try checked(pointer, kind, name)
+    let object = handle.pointee.object
+    handle.pointee.magic = 0
+    uk_system_free(handle)
+    object.release()
+}
+
+/// Runs a call on a session: alone, with what it throws noted on the session too.
+func onSession(
+    _ pointer: OpaquePointer?, _ body: (Session) throws(ULDorError) -> Void
+) -> uldor_status {
+    let session: Session
+    let message: UnsafeMutablePointer<CChar>?
+    do throws(ULDorError) {
+        let handle = try checked(pointer, .session, "session")
+        session = unsafeDowncast(handle.pointee.object.takeUnretainedValue(), to: Session.self)
+        message = handle.pointee.message
+        // Not noted on the session: its message belongs to the call that runs.
+        guard session.acquire() else { throw ULDorError(.busy, "session is in use by another call") }
+    } catch {
+        return fail(error)
+    }
+    defer { session.release() }
+    do throws(ULDorError) {
+        try body(session)
+        return Status.ok.rawValue
+    } catch {
+        let status = fail(error)
+        message?.update(from: uk_last_error(), count: Handle.messageCapacity)
+        return status
+    }
+}
+
+func sessionMessage(_ pointer: OpaquePointer?) -> UnsafePointer<CChar>? {
+    guard let handle = try? checked(pointer, .session, "session") else { return nil }
+    return UnsafePointer(handle.pointee.message)
+}

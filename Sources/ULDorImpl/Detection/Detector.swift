@@ -1,0 +1,78 @@
+/// What the network found in one input; memory is the arena's, valid until its next pass.
+struct NetworkOutput: BitwiseCopyable {
+    var detections: UnsafeMutablePointer<BoxDetection>
+    var count: Int
+    /// `count` x maskSize x maskSize.
+    var masks: UnsafeMutablePointer<Float>
+}
+
+/// The whole of Mask R-CNN inference (He et al. 2017; torchvision's GeneralizedRCNN.forward after the transform).
+struct Detector {
+    let model: Model
+    let proposals: ProposalFilter
+    let detections: DetectionFilter
+    let boxPooler, maskPooler: RegionPooler
+
+    init(_ model: Model, _ options: SessionOptions) {
+        self.model = model
+        proposals = ProposalFilter(model, limit: options.proposals)
+        detections = DetectionFilter(model, options)
+        boxPooler = RegionPooler(model.config, pooled: BoxHead.pooled)
+        maskPooler = RegionPooler(model.config, pooled: MaskHead.pooled)
+    }
+
+    /// `input` is 1 x padded height x padded width x channels.
+    func forward(_ input: FeatureMap, size: InputSize, _ execution: Execution) throws(ULDorError) -> NetworkOutput {
+        try execution.report(0, "backbone")
+        let pyramid = try features(input, execution)
+        try execution.report(0.5, "proposals")
+        let regions = try propose(pyramid, size, execution)
+        try execution.report(0.65, "boxes")
+        let (found, count) = try detect(pyramid, regions, size, execution)
+        try execution.report(0.75, "masks")
+        let masks = count == 0
+            ? try execution.take(Float.self, count: 0)
+            : try model.mask.probabilities(pyramid, maskPooler, found, count: count, execution)
+        try execution.report(1, "done")
+        return NetworkOutput(detections: found, count: count, masks: masks)
+    }
+
+    private func features(_ input: FeatureMap, _ execution: Execution) throws(ULDorError) -> Pyramid {
+        let pyramid = try model.pyramid.output(height: input.height, width: input.width, execution)
+        try execution.scratch { () throws(ULDorError) in
+            let c = try model.backbone.output(height: input.height, width: input.width, execution)
+            try model.backbone.forward(stage: 0, input, into: c.c2, execution)
+            try execution.report(0.12, "backbone")
+            try model.backbone.forward(stage: 1, c.c2, into: c.c3, execution)
+            try execution.report(0.2, "backbone")
+            try model.backbone.forward(stage: 2, c.c3, into: c.c4, execution)
+            try execution.report(0.35, "backbone")
+            try model.backbone.forward(stage: 3, c.c4, into: c.c5, execution)
+            try execution.report(0.4, "pyramid")
+            try model.pyramid.forward(c, into: pyramid, execution)
+        }
+        return pyramid
+    }
+
+    private func propose(_ pyramid: Pyramid, _ size: InputSize, _ execution: Execution) throws(ULDorError) -> Regions {
+        // The heads' outputs are below the result on the stack, so they stay until the pass ends; they are small.
+        let heads = try pyramid.map { (features) throws(ULDorError) in
+            let output = try execution.map(1, features.height, features.width, model.rpn.predictor.outChannels)
+            try model.rpn.forward(features, into: output, execution)
+            return output
+        }
+        return try proposals.filter(heads, size: size, execution)
+    }
+
+    private func detect(
+        _ pyramid: Pyramid, _ regions: Regions, _ size: InputSize, _ execution: Execution
+    ) throws(ULDorError) -> (UnsafeMutablePointer<BoxDetection>, Int) {
+        guard regions.count > 0 else { return (try execution.take(count: 1), 0) }
+        let head = try model.box.output(regions: regions.count, execution)
+        try execution.scratch { () throws(ULDorError) in
+            let pooled = try boxPooler.forward(pyramid, regions.boxes, count: regions.count, execution)
+            try model.box.forward(pooled, into: head, execution)
+        }
+        return try detections.filter(head, regions.boxes, size: size, execution)
+    }
+}

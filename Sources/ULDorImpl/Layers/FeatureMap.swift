@@ -1,0 +1,16 @@
+import ULDorKernels
+
+/// A feature map in C's layout: `batch` x `height` x `width` x `channels` float32, dense. Memory is the arena's.
+struct FeatureMap: BitwiseCopyable {
+    var data: UnsafeMutablePointer<Float>
+    var batch, height, width, channels: Int
+
+    var pixels: Int { batch * height * width }
+    var count: Int { pixels * channels }
+
+    var map: uk_map {
+        uk_map(
+            data: data, image_stride: Int64(height * width * channels), row_stride: Int64(width * channels),
+            pixel_stride: Int64(channels), height: Int32(height), width: Int32(width))
+    }
+}

@@ -1,0 +1,58 @@
+/// torchvision's TwoMLPHead and FastRCNNPredictor.
+final class BoxHead {
+    static let pooled = 7
+
+    let fc6, fc7: Linear
+    /// K class logits, then 4 K deltas.
+    let predictor: Convolution
+    let classes: Int
+    private let channels: Int
+
+    init(_ loader: TensorLoader, channels: Int, classes: Int) throws(ULDorError) {
+        self.channels = channels
+        self.classes = classes
+        let cells = Self.pooled * Self.pooled
+        let prefix = "roi_heads.box_head."
+        let weights = try loader.load(["\(prefix)fc6.weight"], shape: [nil, channels * cells])
+        let hidden = weights.count / (channels * cells)
+        try loader.check("\(prefix)fc6", hidden, channels)
+        // torchvision flattens channels x 7 x 7, RoIAlign writes 7 x 7 x channels.
+        let permuted = try Buffer<Float>(count: weights.count, allocator: loader.allocator)
+        for row in 0..<hidden {
+            let from = weights.base + row * channels * cells, to = permuted.base + row * channels * cells
+            for channel in 0..<channels {
+                for cell in 0..<cells { to[cell * channels + channel] = from[channel * cells + cell] }
+            }
+        }
+        fc6 = Linear(
+            weights: permuted, bias: try loader.load(["\(prefix)fc6.bias"], shape: [hidden]), inner: channels * cells,
+            columns: hidden)
+        let second = try loader.load(["\(prefix)fc7.weight"], shape: [nil, hidden])
+        let width = second.count / hidden
+        try loader.check("\(prefix)fc7", width, hidden)
+        fc7 = Linear(
+            weights: second, bias: try loader.load(["\(prefix)fc7.bias"], shape: [width]), inner: hidden, columns: width)
+        predictor = try loader.predictor(
+            [("roi_heads.box_predictor.cls_score", classes), ("roi_heads.box_predictor.bbox_pred", classes * 4)],
+            channels: width, rank: 2)
+    }
+
+    var memoryBytes: Int { fc6.memoryBytes + fc7.memoryBytes + predictor.memoryBytes }
+
+    /// `features` is regions x 7 x 7 x channels; `output` regions rows of K logits and 4 K deltas.
+    func forward(
+        _ features: FeatureMap, into output: FeatureMap, _ execution: Execution
+    ) throws(ULDorError) {
+        try execution.scratch { () throws(ULDorError) in
+            let a = try fc6.forward(features.data, rows: features.batch, relu: true, execution)
+            let b = try fc7.forward(a, rows: features.batch, relu: true, execution)
+            let rows = FeatureMap(data: b, batch: features.batch, height: 1, width: 1, channels: fc7.columns)
+            try predictor.forward(rows, into: output, relu: false, execution)
+        }
+    }
+
+    /// A new map for the output of `regions` regions.
+    func output(regions: Int, _ execution: Execution) throws(ULDorError) -> FeatureMap {
+        try execution.map(regions, 1, 1, classes * 5)
+    }
+}

@@ -1,0 +1,83 @@
+import ULDorKernels
+
+/// Something for each of P2..P6, finest first: the features themselves, or what a head made of them.
+struct Pyramid: BitwiseCopyable {
+    var p2, p3, p4, p5, p6: FeatureMap
+
+    subscript(level: Int) -> FeatureMap {
+        switch level {
+        case 0: p2
+        case 1: p3
+        case 2: p4
+        case 3: p5
+        default: p6
+        }
+    }
+
+    static let levels = 5
+
+    func map(_ transform: (FeatureMap) throws(ULDorError) -> FeatureMap) throws(ULDorError) -> Pyramid {
+        Pyramid(p2: try transform(p2), p3: try transform(p3), p4: try transform(p4), p5: try transform(p5), p6: try transform(p6))
+    }
+}
+
+/// Feature pyramid network (Lin et al. 2017), torchvision's FeaturePyramidNetwork with LastLevelMaxPool.
+final class FeaturePyramid {
+    /// 1 x 1, from C2..C5.
+    let inner: [Convolution]
+    /// 3 x 3, to P2..P5.
+    let outer: [Convolution]
+
+    init(_ loader: TensorLoader, backbone: Backbone) throws(ULDorError) {
+        let prefix = "backbone.fpn."
+        var inner: [Convolution] = [], outer: [Convolution] = []
+        for level in 0..<4 {
+            inner.append(
+                try loader.convolution(
+                    ["\(prefix)inner_blocks.\(level).0", "\(prefix)inner_blocks.\(level)"],
+                    channels: backbone.channels(of: level), outChannels: inner.first?.outChannels, kernel: 1))
+            outer.append(
+                try loader.convolution(
+                    ["\(prefix)layer_blocks.\(level).0", "\(prefix)layer_blocks.\(level)"],
+                    channels: inner[0].outChannels, outChannels: outer.first?.outChannels, kernel: 3))
+        }
+        self.inner = inner
+        self.outer = outer
+    }
+
+    var channels: Int { outer[0].outChannels }
+    var memoryBytes: Int { (inner + outer).reduce(0) { $0 + $1.memoryBytes } }
+
+    /// New maps for the pyramid of a padded input of this size.
+    func output(height: Int, width: Int, _ execution: Execution) throws(ULDorError) -> Pyramid {
+        func level(_ shift: Int) throws(ULDorError) -> FeatureMap { try execution.map(1, height >> shift, width >> shift, channels) }
+        // LastLevelMaxPool: kernel 1, stride 2.
+        let p6 = try execution.map(1, ((height >> 5) + 1) / 2, ((width >> 5) + 1) / 2, channels)
+        return Pyramid(p2: try level(2), p3: try level(3), p4: try level(4), p5: try level(5), p6: p6)
+    }
+
+    func forward(
+        _ features: BackboneFeatures, into pyramid: Pyramid, _ execution: Execution
+    ) throws(ULDorError) {
+        try execution.scratch { () throws(ULDorError) in
+            var above: FeatureMap?
+            for level in (0..<4).reversed() {
+                // Lateral connection plus the nearest-neighbour upsampled level above, in one pass.
+                let merged = try inner[level].forward(features[level], residual: above, relu: false, execution)
+                try outer[level].forward(merged, into: pyramid[level], relu: false, execution)
+                above = merged
+            }
+        }
+        subsample(pyramid.p5, into: pyramid.p6, execution)
+    }
+
+    private func subsample(_ from: FeatureMap, into to: FeatureMap, _ execution: Execution) {
+        guard !execution.isMeasuring else { return }
+        for y in 0..<to.height {
+            for x in 0..<to.width {
+                let source = from.data + (y * 2 * from.width + x * 2) * from.channels
+                (to.data + (y * to.width + x) * to.channels).update(from: source, count: to.channels)
+            }
+        }
+    }
+}

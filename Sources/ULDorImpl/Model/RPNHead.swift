@@ -1,0 +1,47 @@
+/// torchvision's RPNHead: 3 x 3 convolutions shared by objectness (A) and box deltas (4 A).
+final class RPNHead {
+    let convolutions: [Convolution]
+    /// A objectness channels, then 4 A deltas (anchor by anchor dx, dy, dw, dh).
+    let predictor: Convolution
+    let anchors: Int
+
+    init(_ loader: TensorLoader, channels: Int, config: ModelConfig) throws(ULDorError) {
+        anchors = config.anchorSizes[0].count * config.aspectRatios.count
+        var convolutions: [Convolution] = []
+        repeat {
+            let index = convolutions.count
+            var names = ["rpn.head.conv.\(index).0"]
+            if index == 0 { names.append("rpn.head.conv") }
+            convolutions.append(try loader.convolution(names, channels: channels, outChannels: channels, kernel: 3))
+        } while convolutions.count < 8 && loader.contains("rpn.head.conv.\(convolutions.count).0.weight")
+        self.convolutions = convolutions
+        predictor = try loader.predictor(
+            [("rpn.head.cls_logits", anchors), ("rpn.head.bbox_pred", anchors * 4)], channels: channels, rank: 4)
+    }
+
+    var memoryBytes: Int { convolutions.reduce(predictor.memoryBytes) { $0 + $1.memoryBytes } }
+
+    func forward(_ features: FeatureMap, into output: FeatureMap, _ execution: Execution) throws(ULDorError) {
+        try execution.scratch { () throws(ULDorError) in
+            var hidden = features
+            for convolution in convolutions { hidden = try convolution.forward(hidden, relu: true, execution) }
+            try predictor.forward(hidden, into: output, relu: false, execution)
+        }
+    }
+}
+
+extension TensorLoader {
+    /// Several 1 x 1 convolutions or fully connected layers (`rank` 4 or 2) on the same input, as one.
+    func predictor(_ parts: [(name: String, rows: Int)], channels: Int, rank: Int) throws(ULDorError) -> Convolution {
+        let layer = try Convolution(
+            channels: channels, outChannels: parts.reduce(0) { $0 + $1.rows }, kernel: 1, allocator: allocator)
+        var first = 0
+        for (name, rows) in parts {
+            let weights = try load(["\(name).weight"], shape: rank == 4 ? [rows, channels, 1, 1] : [rows, channels])
+            let bias = try load(["\(name).bias"], shape: [rows])
+            layer.pack(weights.base, scale: nil, bias: bias.base, first: first, count: rows, execution: execution)
+            first += rows
+        }
+        return layer
+    }
+}

@@ -1,0 +1,93 @@
+import ULDorKernels
+
+/// What a pass runs with: scratch memory, threads, kernels, the flag that cancels it and the host's progress callback.
+///
+/// Layers call kernels only through its methods, which do nothing while the arena measures.
+final class Execution {
+    var arena: Arena
+    let table: UnsafePointer<uk_table>
+    let threads: Int32
+    /// Set by any thread; outlives every kernel call.
+    private let cancelFlag: UnsafeMutablePointer<Int32>
+    private let progress: Progress?
+
+    struct Progress {
+        let function: @convention(c) (UnsafeMutableRawPointer?, Double, UnsafePointer<CChar>?) -> Int32
+        let user: UnsafeMutableRawPointer?
+    }
+
+    init(allocator: Allocator, table: UnsafePointer<uk_table>, threads: Int32, progress: Progress?) {
+        arena = Arena(allocator: allocator)
+        self.table = table
+        self.threads = threads
+        self.progress = progress
+        cancelFlag = .allocate(capacity: 1)
+        cancelFlag.initialize(to: 0)
+    }
+
+    deinit { cancelFlag.deallocate() }
+
+    var isMeasuring: Bool { arena.isMeasuring }
+
+    // MARK: Cancellation and progress
+
+    func cancel() { uk_flag_store(cancelFlag, 1) }
+    func clearCancellation() { uk_flag_store(cancelFlag, 0) }
+
+    func checkCancelled() throws(ULDorError) {
+        guard uk_flag_load(cancelFlag) == 0 else { throw .cancelled }
+    }
+
+    func report(_ fraction: Double, _ stage: StaticString) throws(ULDorError) {
+        guard !isMeasuring else { return }
+        if let progress {
+            let stop = stage.withUTF8Buffer { name in
+                progress.function(
+                    progress.user, fraction, UnsafeRawPointer(name.baseAddress)?.assumingMemoryBound(to: CChar.self))
+            }
+            if stop != 0 { throw .cancelled }
+        }
+        try checkCancelled()
+    }
+
+    // MARK: Memory
+
+    func take<Element: BitwiseCopyable>(
+        _ type: Element.Type = Element.self, count: Int
+    ) throws(ULDorError) -> UnsafeMutablePointer<Element> {
+        try arena.take(type, count: count)
+    }
+
+    func map(_ batch: Int, _ height: Int, _ width: Int, _ channels: Int) throws(ULDorError) -> FeatureMap {
+        let count = try checkedProduct(try checkedProduct(batch, height, width, of: "feature map"), channels, of: "feature map")
+        return FeatureMap(data: try take(count: count), batch: batch, height: height, width: width, channels: channels)
+    }
+
+    /// Runs `body` and gives back the scratch memory that it took.
+    func scratch<Value>(_ body: () throws(ULDorError) -> Value) throws(ULDorError) -> Value {
+        let mark = arena.mark
+        defer { arena.release(to: mark) }
+        return try body()
+    }
+
+    /// Runs a pass twice: to measure its scratch memory, and for real. Its memory is valid until the next pass.
+    func pass<Value>(_ body: () throws(ULDorError) -> Value) throws(ULDorError) -> Value {
+        arena.beginMeasuring()
+        do throws(ULDorError) {
+            _ = try body()
+        } catch {
+            arena.abandonMeasuring()
+            throw error
+        }
+        try arena.endMeasuring()
+        return try body()
+    }
+
+    // MARK: Kernels
+
+    func run(_ kernel: (UnsafePointer<uk_exec>) -> Int32) throws(ULDorError) {
+        guard !isMeasuring else { return }
+        var exec = uk_exec(threads: threads, cancel: cancelFlag)
+        guard kernel(&exec) == UK_OK else { throw .cancelled }
+    }
+}

@@ -1,0 +1,129 @@
+import ULDorKernels
+
+/// Scratch memory and settings of one stream of work; one call at a time, any further one is BUSY.
+public final class Session: @unchecked Sendable {
+    // Unchecked: `inUse` admits one thread at a time; `cancel` touches only an atomic flag.
+    public let model: Model
+    let options: SessionOptions
+    let execution: Execution
+    let detector: Detector
+    let pipeline: InputPipeline
+    let allocator: Allocator
+    /// The network's input as planes, between the two passes of a detection.
+    var input: GrowableBuffer<Float>
+    var findings: Findings
+    private let inUse: UnsafeMutablePointer<Int32>
+
+    public init(model: Model, options: SessionOptions) throws(ULDorError) {
+        let allocator = options.allocator ?? model.allocator
+        let (threads, conflict) = usableThreads(options.threads)
+        if let conflict, let log = options.log { log(options.logUser, 1, "\(conflict): running on one thread") }
+        let progress = options.progress.map { Execution.Progress(function: $0, user: options.progressUser) }
+        self.model = model
+        self.options = options
+        self.allocator = allocator
+        execution = Execution(
+            allocator: allocator, table: options.portable ? uk_portable_table() : uk_best_table(), threads: threads,
+            progress: progress)
+        detector = Detector(model, options)
+        pipeline = InputPipeline(model, options)
+        input = GrowableBuffer(allocator: allocator)
+        findings = Findings(allocator: allocator)
+        inUse = .allocate(capacity: 1)
+        inUse.initialize(to: 0)
+    }
+
+    deinit { inUse.deallocate() }
+
+    // MARK: One call at a time
+
+    public func acquire() -> Bool {
+        guard uk_flag_exchange(inUse, 0, 1) else { return false }
+        execution.clearCancellation()
+        return true
+    }
+
+    public func release() { uk_flag_store(inUse, 0) }
+
+    /// Cancels the call that runs, if one does.
+    public func cancel() { if uk_flag_load(inUse) != 0 { execution.cancel() } }
+
+    // MARK: What a host may ask
+
+    public var threads: Int32 { execution.threads }
+    public var instructions: UnsafePointer<CChar> { execution.table.pointee.name }
+    public var memoryBytes: Int { execution.arena.capacity + input.bytes + findings.bytes }
+
+    // MARK: Detection
+
+    /// uldor_session_detect; the caller has acquired the session.
+    public func detect(_ image: ImageDescription) throws(ULDorError) -> UnsafeMutableRawPointer {
+        let pipeline = pipeline, execution = execution
+        let (planes, height, width, geometry) = try execution.pass { () throws(ULDorError) in
+            try pipeline.run(image, upTo: .padded, execution)
+        }
+        let channels = model.config.input.slices
+        try input.resize(height * width * channels)
+        if let base = input.elements.baseAddress { base.update(from: planes, count: height * width * channels) }
+        let size = InputSize(height: geometry.height, width: geometry.width, paddedHeight: height, paddedWidth: width)
+        let output = try network(UnsafePointer(planesOfInput), rows: height, columns: width, size)
+        let frame = ImageFrame(
+            width: image.width, height: image.height, geometry: geometry,
+            spacing: image.hasSpacing ? (image.spacingX, image.spacingY) : nil)
+        return try result(output, frame)
+    }
+
+    /// uldor_session_forward: `tensor` is channels x height x width.
+    public func forward(_ tensor: UnsafePointer<Float>, height: Int, width: Int) throws(ULDorError) -> UnsafeMutableRawPointer {
+        let channels = model.config.input.slices
+        let area = height * width
+        for index in 0..<area * channels where !tensor[index].isFinite {
+            throw ULDorError(.image, "tensor holds \(tensor[index]) at channel \(index / area), y \(index % area / width), x \(index % width)")
+        }
+        let output = try network(tensor, rows: height, columns: width, paddedSize(height, width))
+        return try result(output, ImageFrame(width: width, height: height, geometry: nil, spacing: nil))
+    }
+
+    func paddedSize(_ height: Int, _ width: Int) -> InputSize {
+        let divisor = model.config.input.sizeDivisor
+        return InputSize(
+            height: height, width: width, paddedHeight: (height + divisor - 1) / divisor * divisor,
+            paddedWidth: (width + divisor - 1) / divisor * divisor)
+    }
+
+    /// uldor_session_get_input.
+    public func input(
+        _ image: ImageDescription, step: InputStep
+    ) throws(ULDorError) -> (planes: UnsafeMutablePointer<Float>, height: Int, width: Int, geometry: InputGeometry) {
+        let pipeline = pipeline, execution = execution
+        return try execution.pass { () throws(ULDorError) in try pipeline.run(image, upTo: step, execution) }
+    }
+
+    private var planesOfInput: UnsafeMutablePointer<Float> {
+        // Never empty: an image has at least one pixel.
+        input.elements.baseAddress.unsafelyUnwrapped
+    }
+
+    /// Planes of rows x columns into the padded input, and through the network.
+    private func network(
+        _ planes: UnsafePointer<Float>, rows: Int, columns: Int, _ size: InputSize
+    ) throws(ULDorError) -> NetworkOutput {
+        let execution = execution, detector = detector, channels = model.config.input.slices
+        return try execution.pass { () throws(ULDorError) in
+            let map = try execution.map(1, size.paddedHeight, size.paddedWidth, channels)
+            if !execution.isMeasuring {
+                map.data.update(repeating: 0, count: map.count)
+                var corner = map.map
+                corner.height = Int32(rows)
+                corner.width = Int32(columns)
+                uk_from_planes(planes, Int32(channels), &corner)
+            }
+            return try detector.forward(map, size: size, execution)
+        }
+    }
+
+    private func result(_ output: NetworkOutput, _ frame: ImageFrame) throws(ULDorError) -> UnsafeMutableRawPointer {
+        try findings.collect(output, frame, model, execution)
+        return try ResultBlock.make(findings, output, frame, model, allocator)
+    }
+}

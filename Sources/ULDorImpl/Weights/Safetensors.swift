@@ -1,0 +1,150 @@
+import ULDorKernels
+
+/// A tensor's storage type and its bytes within the file.
+struct TensorRecord: BitwiseCopyable {
+    var name: UnsafeBufferPointer<UInt8>
+    var type: Int32
+    var rank: Int
+    var dims: (Int, Int, Int, Int)
+    var offset: Int
+    var elements: Int
+
+    /// Dimension `index`, 1 past the rank.
+    func dim(_ index: Int) -> Int {
+        switch index {
+        case 0: dims.0
+        case 1: dims.1
+        case 2: dims.2
+        default: dims.3
+        }
+    }
+}
+
+/// The header of a safetensors file, checked: every tensor's bytes lie within the file, none overlap, no byte is
+/// left over (the format's own rules). Tensors of types or ranks that the detector has no use for are kept out of the table.
+final class Safetensors {
+    /// Eight times what the largest ResNet needs; a bound on the memory that a hostile header can ask for.
+    static let maximalHeader = 16 << 20
+    static let maximalTensors = 1 << 16
+
+    let source: ByteSource
+    let allocator: Allocator
+    private let header: Buffer<UInt8>
+    private let records: Buffer<TensorRecord>
+    private let recordCount: Int
+    /// Open addressing: record index + 1, 0 for empty.
+    private let table: Buffer<Int32>
+    /// The raw JSON string under `__metadata__`.`uldor`.
+    let config: UnsafeBufferPointer<UInt8>?
+
+    init(_ source: ByteSource, allocator: Allocator) throws(ULDorError) {
+        let header = try Self.readHeader(source, allocator)
+        let text = UnsafeBufferPointer(header.elements)
+        let json = try JSONDocument.parse(text, allocator: allocator, what: "\(source.name): the header")
+        guard json.isObject(JSONDocument.root) else { throw ULDorError(.format, "\(source.name): the header is not an object") }
+        let entries = json.childCount(JSONDocument.root)
+        guard entries <= Self.maximalTensors else { throw ULDorError(.format, "\(source.name): more than \(Self.maximalTensors) tensors") }
+
+        let records = try Buffer<TensorRecord>(count: entries, allocator: allocator)
+        var slots = 16
+        while slots < entries * 2 { slots *= 2 }
+        let table = try Buffer<Int32>(count: slots, allocator: allocator)
+        table.elements.update(repeating: 0)
+        var spans = try Buffer<ByteSpan>(count: entries, allocator: allocator)
+
+        let parser = HeaderParser(name: source.name, dataBytes: source.count - 8 - header.count, dataOffset: 8 + header.count)
+        var config: UnsafeBufferPointer<UInt8>?
+        var key = json.firstChild(JSONDocument.root)
+        var kept = 0, spanCount = 0
+        for _ in 0..<entries {
+            if json.equals(key, "__metadata__") {
+                config = try parser.metadata(json, key + 1)
+            } else {
+                let (record, span) = try parser.tensor(json, key)
+                spans.base[spanCount] = span
+                spanCount += 1
+                if let record {
+                    records.base[kept] = record
+                    try Self.insert(record.name, Int32(kept + 1), records, table, source.name)
+                    kept += 1
+                }
+            }
+            key = json.nextKey(after: key)
+        }
+        try parser.check(&spans, spanCount)
+
+        self.source = source
+        self.allocator = allocator
+        self.config = config
+        self.recordCount = kept
+        self.header = header
+        self.records = records
+        self.table = table
+    }
+
+    func find(_ name: String) -> TensorRecord? {
+        var name = name
+        return name.withUTF8 { bytes in
+            var slot = Int(Self.hash(bytes) & UInt64(table.count - 1))
+            while table.base[slot] != 0 {
+                let record = records.base[Int(table.base[slot]) - 1]
+                if record.name.elementsEqual(bytes) { return record }
+                slot = (slot + 1) & (table.count - 1)
+            }
+            return nil
+        }
+    }
+
+    private static func readHeader(_ source: ByteSource, _ allocator: Allocator) throws(ULDorError) -> Buffer<UInt8> {
+        guard source.count >= 8 else {
+            throw ULDorError(.format, "\(source.name): \(source.count) bytes are too few for a safetensors file")
+        }
+        var littleEndian: UInt64 = 0
+        try withUnsafeMutableBytesOf(&littleEndian) { (bytes) throws(ULDorError) in
+            try source.read(at: 0, length: 8, into: bytes)
+        }
+        let length = UInt64(littleEndian: littleEndian)
+        guard length >= 2, length <= UInt64(maximalHeader), Int(length) <= source.count - 8 else {
+            throw ULDorError(.format, "\(source.name): not a safetensors file, or a damaged one (header length \(length))")
+        }
+        let header = try Buffer<UInt8>(count: Int(length), allocator: allocator)
+        try source.read(at: 8, length: Int(length), into: UnsafeMutableRawPointer(header.base))
+        guard header.base[0] == UInt8(ascii: "{") else {
+            throw ULDorError(.format, "\(source.name): not a safetensors file (the header is not JSON)")
+        }
+        return header
+    }
+
+    private static func insert(
+        _ name: UnsafeBufferPointer<UInt8>, _ value: Int32, _ records: borrowing Buffer<TensorRecord>,
+        _ table: borrowing Buffer<Int32>, _ source: String
+    ) throws(ULDorError) {
+        var slot = Int(hash(name) & UInt64(table.count - 1))
+        while table.base[slot] != 0 {
+            if records.base[Int(table.base[slot]) - 1].name.elementsEqual(name) {
+                throw ULDorError(.format, "\(source): tensor \(printable(name)) appears twice")
+            }
+            slot = (slot + 1) & (table.count - 1)
+        }
+        table.base[slot] = value
+    }
+
+    /// FNV-1a.
+    private static func hash(_ bytes: UnsafeBufferPointer<UInt8>) -> UInt64 {
+        var hash: UInt64 = 0xcbf2_9ce4_8422_2325
+        for byte in bytes { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01b3 }
+        return hash ^ hash >> 32
+    }
+}
+
+/// `withUnsafeMutableBytes` for a plain value, with a typed error.
+func withUnsafeMutableBytesOf<Value: BitwiseCopyable>(
+    _ value: inout Value, _ body: (UnsafeMutableRawPointer) throws(ULDorError) -> Void
+) throws(ULDorError) {
+    var failure: ULDorError?
+    withUnsafeMutableBytes(of: &value) { bytes in
+        guard let base = bytes.baseAddress else { return }
+        do throws(ULDorError) { try body(base) } catch { failure = error }
+    }
+    if let failure { throw failure }
+}

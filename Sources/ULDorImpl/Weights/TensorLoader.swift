@@ -1,0 +1,57 @@
+import ULDorKernels
+
+/// Reads tensors by name as float32, checked for shape and for values that are not finite.
+final class TensorLoader {
+    let file: Safetensors
+    let execution: uk_exec
+    private(set) var parameters = 0
+
+    init(_ file: Safetensors, threads: Int32) {
+        self.file = file
+        self.execution = uk_exec(threads: threads, cancel: nil)
+    }
+
+    var allocator: Allocator { file.allocator }
+
+    func error(_ what: String) -> ULDorError { ULDorError(.model, "\(file.source.name): \(what)") }
+
+    /// The first of the names that the file has; what torchvision calls a parameter changed with its version.
+    func find(_ names: [String]) -> (name: String, record: TensorRecord)? {
+        for name in names { if let record = file.find(name) { return (name, record) } }
+        return nil
+    }
+
+    func contains(_ name: String) -> Bool { file.find(name) != nil }
+
+    func require(_ names: [String]) throws(ULDorError) -> (name: String, record: TensorRecord) {
+        guard let found = find(names) else { throw error("tensor \(names[0]) is missing") }
+        return found
+    }
+
+    /// Values of a tensor of exactly this shape (nil entries: any size).
+    func load(_ names: [String], shape: [Int?]) throws(ULDorError) -> Buffer<Float> {
+        let (name, record) = try require(names)
+        let dims = (0..<record.rank).map(record.dim)
+        guard dims.count == shape.count, zip(dims, shape).allSatisfy({ $1 == nil || $0 == $1 }), record.elements > 0 else {
+            throw error("tensor \(name) has shape \(dims), expected \(describe(shape))")
+        }
+        let values = try Buffer<Float>(count: record.elements, allocator: allocator)
+        let bad: Int64
+        if record.type == UK_F32 {
+            // Straight into place; the conversion then only looks for what is not finite.
+            try file.source.read(at: record.offset, length: record.elements * 4, into: values.base)
+            bad = uk_to_float(record.type, values.base, Int64(record.elements), values.base)
+        } else {
+            let stored = try Buffer<UInt16>(count: record.elements, allocator: allocator)
+            try file.source.read(at: record.offset, length: record.elements * 2, into: stored.base)
+            bad = uk_to_float(record.type, stored.base, Int64(record.elements), values.base)
+        }
+        guard bad < 0 else { throw error("tensor \(name) holds \(values.base[Int(bad)]) at element \(bad)") }
+        parameters += record.elements
+        return values
+    }
+
+    private func describe(_ shape: [Int?]) -> String {
+        "[" + shape.map { $0.map(String.init) ?? "any" }.joined(separator: ", ") + "]"
+    }
+}

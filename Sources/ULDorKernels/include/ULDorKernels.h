@@ -1,0 +1,125 @@
+/* The kernels as Swift sees them: whole operations, spread over threads. Arguments were checked by the caller. */
+#ifndef ULDOR_KERNELS_H
+#define ULDOR_KERNELS_H
+
+#include "ULDorKernelsBase.h"
+
+/* ------------------------------------------------------------------------------------------------ System */
+
+/* Aligned memory from the C library, NULL where there is none; freed by uk_system_free. */
+void *uk_system_allocate(size_t bytes, size_t alignment);
+void uk_system_free(void *pointer);
+
+/* The system's text for an error number (strerror is not thread-safe). */
+void uk_system_reason(int number, char *text, size_t capacity);
+
+/* Last error message of this thread (at most 1023 bytes, cut at a character's end). */
+void uk_set_last_error(const char *utf8);
+const char *uk_last_error(void);
+
+/* Cores that this process may use. */
+int32_t uk_available_cores(void);
+
+/*
+ * Why a parallel region would kill the process: a foreign LLVM or Intel OpenMP runtime is registered in it, and ours,
+ * not yet initialised, aborts when it finds that ("OMP: Error #15"). NULL where threads may be used. The text is static.
+ */
+const char *uk_openmp_conflict(void);
+
+/* Best table for this CPU, or the portable one. */
+const uk_table *uk_best_table(void);
+const uk_table *uk_portable_table(void);
+
+/* ---------------------------------------------------------------------------------------------- Kernels */
+
+/* Floats that the packed weights take: panels * kernel * channels * UK_PANEL. */
+int64_t uk_packed_floats(int32_t out_channels, int32_t channels, int32_t kernel_h, int32_t kernel_w);
+
+/*
+ * Packs out x in x kernel_h x kernel_w weights, each output channel scaled by `scale` (NULL: 1), into rows
+ * [first_out, first_out + out_channels) of a packed convolution of `total_out` output channels. What it does not
+ * write stays as it is: clear the memory first.
+ */
+int uk_pack_conv(const uk_exec *exec, const float *weights, const float *scale, int32_t out_channels, int32_t channels, int32_t kernel_h,
+                 int32_t kernel_w, int32_t first_out, float *packed);
+
+int uk_convolve(const uk_exec *exec, const uk_table *table, const uk_conv *conv);
+
+/*
+ * Fully connected: output[rows][columns] = relu?(input[rows][inner] * weights[columns][inner]^T + bias), by OpenBLAS
+ * in blocks of a fixed size.
+ */
+int uk_linear(const uk_exec *exec, const float *input, const float *weights, const float *bias, int64_t rows,
+              int32_t columns, int32_t inner, bool relu, float *output);
+
+/* RoIAlign of `count` regions; region i reads rois[i] and writes pooled * pooled * channels floats at output + i * that. */
+int uk_roi_align(const uk_exec *exec, const uk_table *table, const uk_roi *rois, int64_t count, float *output);
+
+int uk_max_pool(const uk_exec *exec, const uk_table *table, const float *input, int32_t height, int32_t width,
+                int32_t channels, float *output);
+
+/* ------------------------------------------------------------------------------------------ Conversions */
+
+enum { UK_F32 = 0, UK_F16 = 1, UK_BF16 = 2 };
+
+/* `count` little-endian values at any address to float32. Index of the first that is not finite, or -1. */
+int64_t uk_to_float(int32_t type, const void *from, int64_t count, float *to);
+
+/* Dense channels x height x width to a map of any strides, and back. */
+void uk_from_planes(const float *planes, int32_t channels, const uk_map *map);
+void uk_to_planes(const uk_map *map, int32_t channels, float *planes);
+
+/* --------------------------------------------------------------------------------------- The CT input */
+
+enum { UK_PIXEL_INT16 = 1, UK_PIXEL_UINT16 = 2, UK_PIXEL_FLOAT32 = 3 };
+
+/*
+ * One row of pixels at any address and stride to Hounsfield units. Index of the first pixel that is not finite, or -1.
+ */
+int32_t uk_read_row(int32_t type, const void *first, ptrdiff_t stride, int32_t count, float slope, float intercept,
+                    float *hu);
+
+/* to = lower + fraction * (upper - lower), written as the weighted sum that the field's code uses. */
+void uk_blend(const float *lower, const float *upper, float fraction, int64_t count, float *to);
+
+/* Window, clipped: to = (clip(x, low, high) - low) / (high - low) * (range_high - range_low) + range_low. */
+void uk_window(const float *from, int64_t count, float low, float high, float range_low, float range_high, float *to);
+
+/*
+ * Binary opening (erosion, then dilation) with a size x size square, size odd, outside of the image unset
+ * (scipy.ndimage.binary_opening's default border). In place; `scratch` has as many bytes.
+ */
+void uk_binary_open(uint8_t *mask, int32_t height, int32_t width, int32_t size, uint8_t *scratch);
+
+/*
+ * OpenCV's resize(INTER_LINEAR) of float32: half-pixel centres, edges repeated, no antialiasing. scale = input pixels
+ * for one output pixel. `from` has `row_stride` floats a row.
+ */
+void uk_resize_bilinear(const float *from, int32_t height, int32_t width, int64_t row_stride, double scale_y,
+                        double scale_x, int32_t out_height, int32_t out_width, float *to);
+
+/* ----------------------------------------------------------------------------------------------- Masks */
+
+/* Where the mask of a box falls in the image: [x0, x1) x [y0, y1), empty where nothing does. */
+typedef struct uk_region {
+    int32_t x0, y0, x1, y1;
+} uk_region;
+
+/*
+ * Probabilities of a size x size mask pasted at its box, for the region's pixels (row-major).
+ * torchvision's paste_mask_in_image (padding 1, box truncated to integers), or sampled at pixel centres of the exact
+ * box (`continuous`, Detectron2's _do_paste_mask). The region is found first, then filled.
+ */
+typedef struct uk_box {
+    float x1, y1, x2, y2;
+} uk_box;
+
+uk_region uk_paste_region(int32_t size, uk_box box, bool continuous, int32_t height, int32_t width);
+void uk_paste(const float *mask, int32_t size, uk_box box, bool continuous, uk_region region, float *to);
+
+/* ------------------------------------------------------------------------------------------- Reference */
+
+/* The definition of the convolution, in double precision and without any cleverness: what tests compare with. */
+void uk_convolve_reference(const uk_conv *conv, const float *weights);
+
+#endif

@@ -1,0 +1,43 @@
+#define _GNU_SOURCE
+#include "ULDorKernels.h"
+
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+void *uk_system_allocate(size_t bytes, size_t alignment)
+{
+    void *pointer = NULL;
+    return posix_memalign(&pointer, alignment, bytes) == 0 ? pointer : NULL;
+}
+
+void uk_system_free(void *pointer) { free(pointer); }
+
+void uk_system_reason(int number, char *text, size_t capacity)
+{
+    char buffer[128];
+    snprintf(text, capacity, "%s", strerror_r(number, buffer, sizeof buffer));
+}
+
+static _Thread_local char last_error[1024];
+
+void uk_set_last_error(const char *utf8)
+{
+    size_t length = strnlen(utf8, sizeof last_error - 1);
+    /* Not in the middle of a character: continuation bytes are 10xxxxxx. */
+    if (utf8[length]) while (length > 0 && ((unsigned char)utf8[length] & 0xC0) == 0x80) length--;
+    memcpy(last_error, utf8, length);
+    last_error[length] = 0;
+}
+
+const char *uk_last_error(void) { return last_error; }
+
+int32_t uk_available_cores(void)
+{
+    cpu_set_t set;
+    if (sched_getaffinity(0, sizeof set, &set) == 0 && CPU_COUNT(&set) > 0) return CPU_COUNT(&set);
+    long online = sysconf(_SC_NPROCESSORS_ONLN);
+    return online > 0 && online <= 1024 ? (int32_t)online : 1;
+}

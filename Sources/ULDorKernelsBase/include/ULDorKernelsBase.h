@@ -1,0 +1,103 @@
+/*
+ * What every kernel target shares: the descriptions of work, the table of kernels of one instruction set, and the one
+ * parallel loop. Feature maps are NHWC float32, dense in C: a pixel's channels lie together, which is what the
+ * convolution's broadcasts, RoIAlign and the residual add read.
+ */
+#ifndef ULDOR_KERNELS_BASE_H
+#define ULDOR_KERNELS_BASE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* ---------------------------------------------------------------------------------------------- Threads */
+
+enum { UK_OK = 0, UK_CANCELLED = 1 };
+
+/* How a kernel may run: on how many threads, and the flag that stops it (polled by every job; NULL: never). */
+typedef struct uk_exec {
+    int32_t threads;
+    const int32_t *cancel;
+} uk_exec;
+
+typedef void (*uk_job)(const void *context, int64_t index);
+
+/*
+ * Runs jobs 0..count-1, each once, on any thread in any order. The jobs, not the threads, decide what is computed together,
+ * so results do not depend on the number of threads. UK_CANCELLED where the flag was seen: some jobs did not run.
+ */
+int uk_parallel_for(const uk_exec *exec, int64_t count, uk_job job, const void *context);
+
+/* Cancellation flag: written by any thread, read by jobs. */
+void uk_flag_store(int32_t *flag, int32_t value);
+int32_t uk_flag_load(const int32_t *flag);
+/* Sets *flag from `expected` to `desired`; false where it was something else. */
+bool uk_flag_exchange(int32_t *flag, int32_t expected, int32_t desired);
+
+/* --------------------------------------------------------------------------------------------- Convolution */
+
+enum {
+    UK_PANEL = 16,        /* output channels packed together */
+    UK_JOB_PIXELS = 96,   /* of a convolution's job: a multiple of every register tile's rows */
+    UK_MAX_TAPS = 49,     /* 7 x 7 */
+    UK_MAX_CHANNELS = 8192 /* of a padded convolution's input: what uk_zeros covers */
+};
+
+/* A row of zeros that stands in for pixels outside of the input. */
+extern const float uk_zeros[UK_MAX_CHANNELS];
+
+/* Where pixel (n, y, x) of a feature map lies, in floats from `data`. */
+typedef struct uk_map {
+    float *data;
+    int64_t image_stride, row_stride, pixel_stride;
+    int32_t height, width;
+} uk_map;
+
+/*
+ * A convolution, fully connected layers (1 x 1 on 1 x 1 maps) included:
+ * output = relu?(sum over taps and channels of weight * input + bias + residual).
+ * `packed` is [panel][tap][channel][UK_PANEL], zero-filled (uk_pack_conv). `bias` has panels * UK_PANEL values.
+ */
+typedef struct uk_conv {
+    uk_map input, output;
+    const float *packed, *bias;
+    int32_t batch;
+    int32_t channels, out_channels;
+    int32_t kernel_h, kernel_w, stride, pad;
+    /*
+     * Added before the ReLU; data NULL: none. Where its size differs from the output's it is read as nearest
+     * neighbour, torch's interpolate(mode="nearest"): the FPN's top-down path.
+     */
+    uk_map residual;
+    bool relu;
+} uk_conv;
+
+/* ----------------------------------------------------------------------------------------------- RoIAlign */
+
+/* torchvision.ops.roi_align of one region on one level (height x width x channels). */
+typedef struct uk_roi {
+    const float *features;
+    int32_t height, width, channels;
+    float spatial_scale;
+    float box[4];
+    int32_t pooled;          /* output is pooled x pooled x channels */
+    int32_t sampling_ratio;  /* 0: adaptive */
+    bool aligned;
+} uk_roi;
+
+/* ------------------------------------------------------------------------------------------------- Table */
+
+/* The kernels of one instruction set. */
+typedef struct uk_table {
+    const char *name;
+    /* Output pixels [pixel_begin, pixel_begin + pixels), at most UK_JOB_PIXELS, of some panels. */
+    void (*conv_block)(const uk_conv *conv, int64_t pixel_begin, int32_t pixels, int32_t panel_begin, int32_t panel_end);
+    void (*roi_align)(const uk_roi *roi, float *output);
+    /* 3 x 3, stride 2, padding 1: one output row of height x width x channels input. */
+    void (*max_pool_row)(const float *input, int32_t height, int32_t width, int32_t channels, int32_t out_row,
+                         float *output);
+} uk_table;
+
+extern const uk_table uk_table_portable;
+
+#endif

@@ -1,0 +1,42 @@
+#include "ULDorKernelsBase.h"
+
+#include <stdatomic.h>
+
+const float uk_zeros[UK_MAX_CHANNELS];
+
+void uk_flag_store(int32_t *flag, int32_t value) { atomic_store((_Atomic int32_t *)flag, value); }
+
+int32_t uk_flag_load(const int32_t *flag)
+{
+    return atomic_load_explicit((const _Atomic int32_t *)flag, memory_order_acquire);
+}
+
+bool uk_flag_exchange(int32_t *flag, int32_t expected, int32_t desired)
+{
+    return atomic_compare_exchange_strong((_Atomic int32_t *)flag, &expected, desired);
+}
+
+/* Jobs are handed out by a counter: threads that finish early take more, and no result depends on who took what. */
+static void work(const uk_exec *exec, _Atomic int64_t *next, int64_t count, uk_job job, const void *context)
+{
+    for (;;) {
+        if (exec->cancel && uk_flag_load(exec->cancel)) return;
+        int64_t index = atomic_fetch_add_explicit(next, 1, memory_order_relaxed);
+        if (index >= count) return;
+        job(context, index);
+    }
+}
+
+int uk_parallel_for(const uk_exec *exec, int64_t count, uk_job job, const void *context)
+{
+    _Atomic int64_t next = 0;
+    int32_t threads = exec->threads < count ? exec->threads : (int32_t)count;
+    if (threads <= 1) {
+        /* OpenMP is not even touched: a host whose own runtime forbids a second one still works. */
+        work(exec, &next, count, job, context);
+    } else {
+#pragma omp parallel num_threads(threads)
+        work(exec, &next, count, job, context);
+    }
+    return exec->cancel && uk_flag_load(exec->cancel) ? UK_CANCELLED : UK_OK;
+}

@@ -1,0 +1,473 @@
+/*
+ * uldor.h - libuldor, a universal lesion detector for CT slices
+ *
+ * Mask R-CNN with RECIST pseudo masks after Tang et al., "ULDor: a universal lesion detector for CT scans with pseudo
+ * masks and hard negative example mining", ISBI 2019. Research use only; not a medical device.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ *
+ * The short way
+ *
+ *     uldor_model *model;
+ *     uldor_session *session;
+ *     uldor_result *result;
+ *     if (uldor_model_load_file("weights.safetensors", NULL, &model) < 0) die(uldor_last_error());
+ *     if (uldor_session_create(model, NULL, &session) < 0) die(uldor_last_error());
+ *     uldor_image image;
+ *     uldor_image_init(&image, sizeof image);
+ *     image.data = pixels; image.data_bytes = 512 * 512 * 2; image.width = image.height = 512;
+ *     image.intercept = -32768; image.type = ULDOR_UINT16; image.spacing_x_mm = image.spacing_y_mm = 0.8;
+ *     if (uldor_session_detect(session, &image, &result) < 0) die(uldor_last_error());
+ *
+ * Conventions that hold for every function
+ *
+ * - Return value: ULDOR_OK (0), or a negative uldor_status. uldor_last_error() then gives the message.
+ * - Out-parameters come last and are set only on success.
+ * - Handles are opaque. Every *_free accepts NULL. A handle of the wrong kind is ULDOR_ERROR_INVALID_ARGUMENT; a
+ *   handle that was freed already is undefined, as with free().
+ * - Structs carry their size as first field. Option and input structs are filled by their *_init function; for a
+ *   struct that the library fills, set struct_size = sizeof(it) first. Structs grow at the end only, so a program
+ *   and a library of different ages understand each other.
+ * - Pointers to options, strings and callbacks are copied from during the call; pixels, weights in memory and
+ *   coordinates are only read during the call. Nothing is kept, except the user pointers of callbacks and of the
+ *   allocator, which must live as long as the handle that they were given to.
+ * - Variable-size output: call with a NULL buffer and capacity 0 to learn the size, then with a buffer. A buffer that
+ *   is too small is ULDOR_ERROR_BUFFER_TOO_SMALL and nothing is written.
+ * - The process is left alone: no global state, signal handler, environment variable, thread-count or
+ *   floating-point setting; nothing is printed.
+ *
+ * Coordinates (everywhere)
+ *
+ * Continuous, in pixels, origin at the top-left corner of the image: pixel i covers [i, i + 1), its centre is i + 0.5.
+ * A box is x1, y1, x2, y2 with width x2 - x1. A bitmap pixel is set where the mask at the pixel's centre is.
+ * DeepLesion's 1-based end points become CSV - 0.5, its 1-based boxes [x1 - 1, x2).
+ *
+ * Threads
+ *
+ * A model is immutable: any number of threads and sessions may use it at once. A session is used by one thread at a
+ * time; a second call while one runs returns ULDOR_ERROR_BUSY. uldor_session_cancel() may be called from any thread. A
+ * result is immutable: any thread may read it. Results are the same bits for every number of threads.
+ */
+#ifndef ULDOR_H
+#define ULDOR_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#if defined(__GNUC__)
+#define ULDOR_API __attribute__((visibility("default")))
+#else
+#define ULDOR_API
+#endif
+
+/* ------------------------------------------------------------------------------------------------ Version */
+
+#define ULDOR_VERSION_MAJOR 0
+#define ULDOR_VERSION_MINOR 1
+#define ULDOR_VERSION_PATCH 0
+/* Number of the binary interface; the SONAME is libuldor.so.<ULDOR_ABI_VERSION>. */
+#define ULDOR_ABI_VERSION 0
+
+/* Version of the library in use, 0x00MMmmpp. */
+ULDOR_API int32_t uldor_version(void);
+/* Binary interface of the library in use: compare with ULDOR_ABI_VERSION. */
+ULDOR_API int32_t uldor_abi_version(void);
+
+/* ------------------------------------------------------------------------------------------------- Errors */
+
+typedef int32_t uldor_status;
+enum {
+    ULDOR_OK = 0,
+    ULDOR_ERROR_INVALID_ARGUMENT = -1, /* NULL, zero, negative, out of range, wrong handle, wrong struct_size */
+    ULDOR_ERROR_NOMEM = -2,            /* the allocator returned NULL, or a size does not fit */
+    ULDOR_ERROR_IO = -3,               /* a file cannot be opened or read; the message has the system's reason */
+    ULDOR_ERROR_FORMAT = -4,           /* not a safetensors file, or a damaged one */
+    ULDOR_ERROR_MODEL = -5,            /* a sound file whose tensors or configuration are not a usable detector */
+    ULDOR_ERROR_IMAGE = -6,            /* the image's description or pixels cannot be used (NaN, Inf, strides ...) */
+    ULDOR_ERROR_BUSY = -7,             /* the handle is in use: by another thread, or by the caller's own callback */
+    ULDOR_ERROR_CANCELLED = -8,        /* uldor_session_cancel(), or a callback returned non-zero */
+    ULDOR_ERROR_BUFFER_TOO_SMALL = -9, /* see "Variable-size output" */
+    ULDOR_ERROR_DEGENERATE = -10,      /* RECIST diameters that span no area */
+    ULDOR_ERROR_UNSUPPORTED = -11,     /* understood, but not implemented by this library */
+    ULDOR_ERROR_INTERNAL = -12         /* a defect of the library; please report it */
+};
+
+/* Name of a status such as "ULDOR_ERROR_NOMEM"; never NULL. Static storage. */
+ULDOR_API const char *uldor_status_name(uldor_status status);
+/*
+ * Message of the last failed call made by this thread: one line, UTF-8, it names the culprit. Never NULL, "" before the
+ * first failure; a success leaves it alone. Valid until the thread's next failed call.
+ */
+ULDOR_API const char *uldor_last_error(void);
+
+/* ------------------------------------------------------------------------------------ Memory, log, progress */
+
+/*
+ * Allocator. Every allocation whose size depends on input (weights, images, buffers, results) goes through it; a few
+ * objects of fixed size do not. `allocate` returns `bytes` (never 0) aligned to `alignment` (a power of two, at most
+ * 4096), or NULL, which becomes ULDOR_ERROR_NOMEM. `deallocate` gets the pointer and the same `bytes`. Both are called by
+ * the thread that calls the library, from several threads at once where the handle is used by several.
+ */
+typedef struct uldor_allocator {
+    size_t struct_size;
+    void *user;
+    void *(*allocate)(void *user, size_t bytes, size_t alignment);
+    void (*deallocate)(void *user, void *pointer, size_t bytes);
+} uldor_allocator;
+
+enum { ULDOR_LOG_WARNING = 1, ULDOR_LOG_INFO = 2 };
+/* One line without a newline; called on the thread that calls the library. Silent when NULL. */
+typedef void (*uldor_log_fn)(void *user, int32_t level, const char *message);
+
+/*
+ * Progress: `fraction` 0..1 and the stage's name ("backbone", "proposals" ...). Called only on the thread that called the
+ * library. A non-zero return cancels the call (ULDOR_ERROR_CANCELLED). Handles in use may not be freed in it (BUSY).
+ */
+typedef int32_t (*uldor_progress_fn)(void *user, double fraction, const char *stage);
+
+/* -------------------------------------------------------------------------------------------------- Model */
+
+/* Weights and configuration; immutable, shared by any number of sessions and threads. */
+typedef struct uldor_model uldor_model;
+
+typedef struct uldor_model_options {
+    size_t struct_size;
+    const uldor_allocator *allocator; /* NULL: the C library's. Copied */
+    uldor_log_fn log;                 /* NULL: silent */
+    void *log_user;
+    /*
+     * Configuration to use instead of the file's own: JSON as in docs/weights.md, NUL-terminated. NULL: the file's, or
+     * torchvision's defaults where it has none.
+     */
+    const char *config;
+    /*
+     * Non-zero: map the file instead of reading it, which saves a copy while loading. If another process truncates the
+     * file meanwhile, the system kills this one (SIGBUS): only for files that nobody writes. The mapping ends with
+     * the call.
+     */
+    int32_t memory_map;
+    int32_t threads; /* for packing the weights; 0: all cores that the process may use */
+} uldor_model_options;
+
+/* Fills `options` with defaults. `struct_size` = sizeof(uldor_model_options). */
+ULDOR_API uldor_status uldor_model_options_init(uldor_model_options *options, size_t struct_size);
+
+/*
+ * Loads weights (docs/weights.md) from a file, or from memory, which may be freed afterwards. `options` may be NULL.
+ * Errors: IO, FORMAT, MODEL (the message names the tensor or the field), NOMEM. Free with uldor_model_free().
+ */
+ULDOR_API uldor_status uldor_model_load_file(const char *path, const uldor_model_options *options, uldor_model **model);
+ULDOR_API uldor_status uldor_model_load_memory(const void *data, size_t bytes, const uldor_model_options *options,
+                                               uldor_model **model);
+/* Drops the caller's hold on the model. Sessions made from it stay usable; the last one frees the memory. */
+ULDOR_API uldor_status uldor_model_free(uldor_model *model);
+
+enum { ULDOR_CLASS_RULE_DEFAULT = 0, ULDOR_CLASS_RULE_PER_CLASS = 1, ULDOR_CLASS_RULE_BEST_CLASS = 2 };
+enum { ULDOR_CLASS_LESION = 1, ULDOR_CLASS_FALSE_POSITIVE = 2 };
+
+typedef struct uldor_model_info {
+    size_t struct_size;
+    int32_t depth;             /* 18, 34, 50, 101, 152; 0: another number of blocks */
+    int32_t classes;           /* with background: 2 or 3 */
+    int32_t class_rule;        /* ULDOR_CLASS_RULE_PER_CLASS or _BEST_CLASS */
+    int32_t input_channels;    /* adjacent slices */
+    int32_t stem_channels, fpn_channels, box_channels, mask_channels;
+    int32_t mask_size;         /* side of the mask probabilities, 28 */
+    int32_t anchors_per_location;
+    int64_t parameters;        /* values in the tensors that are used */
+    int64_t memory_bytes;      /* held by the model */
+    double slice_distance_mm, spacing_mm;
+    int32_t max_size;
+    float score_threshold;
+    int32_t detections;        /* at most, per image */
+} uldor_model_info;
+
+ULDOR_API uldor_status uldor_model_get_info(const uldor_model *model, uldor_model_info *info);
+
+enum {
+    ULDOR_TEXT_NAME = 0, ULDOR_TEXT_VERSION = 1, ULDOR_TEXT_LICENSE = 2, ULDOR_TEXT_DESCRIPTION = 3,
+    ULDOR_TEXT_CONFIG = 4 /* the JSON the model was configured from; "{}" where there was none */
+};
+/* A text of the model's configuration, UTF-8, "" where it has none; valid as long as the model. */
+ULDOR_API uldor_status uldor_model_get_text(const uldor_model *model, int32_t which, const char **text);
+/* Name of class `index` (0 is background); valid as long as the model. */
+ULDOR_API uldor_status uldor_model_get_class_name(const uldor_model *model, int32_t index, const char **name);
+
+/* -------------------------------------------------------------------------------------------------- Image */
+
+enum { ULDOR_INT16 = 1, ULDOR_UINT16 = 2, ULDOR_FLOAT32 = 3 };
+
+/*
+ * A CT slice with its neighbours, described where it lies; nothing is copied. HU = stored * slope + intercept.
+ *
+ * One buffer: `data` points to its lowest byte and `offset_bytes` leads from there to pixel (0, 0) of slice 0. Or a buffer
+ * for each slice: `data` is NULL and `slices[k]` the buffer of slice k, each of `data_bytes` bytes; a NULL entry is a slice
+ * that is not there. Only the key slice and those within slice_distance_mm of it are read
+ * (uldor_model_get_slice_reach()). Neighbours that are not there are replaced by the nearest one towards the key slice.
+ *
+ * Strides are in bytes and may be negative; 0 stands for a packed row, a packed slice, a packed stack. Pixels may lie at odd
+ * addresses. Every byte that the description reaches must lie within its buffer; that is checked.
+ */
+typedef struct uldor_image {
+    size_t struct_size;
+    int32_t type;          /* ULDOR_INT16, ULDOR_UINT16, ULDOR_FLOAT32; native byte order */
+    int32_t width, height; /* pixels, 1..16384 */
+    int32_t depth;         /* slices, 1..65536 */
+    int32_t key_slice;     /* 0-based index of the slice to look at */
+    const void *data;
+    const void *const *slices;
+    size_t data_bytes;
+    size_t offset_bytes;
+    ptrdiff_t stride_x_bytes, stride_y_bytes, stride_z_bytes;
+    double slope, intercept;
+    double spacing_x_mm, spacing_y_mm; /* pixel size; 0: not known (see `resample`). DICOM's PixelSpacing is y first */
+    double slice_interval_mm;          /* distance of neighbouring slices; 0: not known, allowed for depth 1 only */
+} uldor_image;
+
+/* Fills `image` with defaults: int16, depth 1, packed, slope 1, intercept 0, everything else 0. */
+ULDOR_API uldor_status uldor_image_init(uldor_image *image, size_t struct_size);
+
+/*
+ * How many slices on each side of the key slice detection reads at this slice interval: what a host that reads slices one
+ * by one must have at hand.
+ */
+ULDOR_API uldor_status uldor_model_get_slice_reach(const uldor_model *model, double slice_interval_mm, int32_t *slices);
+
+/* ------------------------------------------------------------------------------------------------ Session */
+
+/* Scratch memory and settings of one stream of work. */
+typedef struct uldor_session uldor_session;
+
+enum { ULDOR_INSTRUCTIONS_BEST = 0, ULDOR_INSTRUCTIONS_PORTABLE = 1 };
+
+typedef struct uldor_session_options {
+    size_t struct_size;
+    const uldor_allocator *allocator; /* NULL: the model's. Copied */
+    uldor_log_fn log;                 /* NULL: silent */
+    void *log_user;
+    uldor_progress_fn progress;       /* NULL: none */
+    void *progress_user;
+    int32_t threads;                  /* 1..1024; 0: all cores that the process may use */
+    int32_t instructions;             /* ULDOR_INSTRUCTIONS_*; results differ in the last bits between the two */
+    float score_threshold;            /* 0..1; negative: the model's */
+    float nms_threshold;              /* 0..1, of the box head; negative: the model's */
+    int32_t detections;               /* at most, 1..1000; 0: the model's */
+    int32_t proposals;                /* per level and over all, 1..4096; 0: the model's */
+    int32_t class_rule;               /* ULDOR_CLASS_RULE_* */
+    int32_t no_resampling;            /* non-zero: pixels are taken as they are; needs no spacing. max_size holds still */
+    int32_t no_body_crop;             /* non-zero: the whole slice */
+} uldor_session_options;
+
+ULDOR_API uldor_status uldor_session_options_init(uldor_session_options *options, size_t struct_size);
+
+/* `options` may be NULL. The session holds the model. Free with uldor_session_free(). */
+ULDOR_API uldor_status uldor_session_create(uldor_model *model, const uldor_session_options *options,
+                                            uldor_session **session);
+/* BUSY, and nothing freed, while a call on the session runs (so also from its own callbacks). */
+ULDOR_API uldor_status uldor_session_free(uldor_session *session);
+/*
+ * Makes the call that runs on this session, if one does, return ULDOR_ERROR_CANCELLED within milliseconds; with none
+ * running nothing happens. The session stays usable. From any thread, but not from a signal handler.
+ */
+ULDOR_API uldor_status uldor_session_cancel(uldor_session *session);
+/* Message of the last failed call on this session, whichever thread made it. As uldor_last_error(); same lifetime rules. */
+ULDOR_API const char *uldor_session_last_error(const uldor_session *session);
+
+typedef struct uldor_session_info {
+    size_t struct_size;
+    int32_t threads;          /* in use; 1 where a foreign OpenMP runtime forbids more (docs/threading.md) */
+    int32_t reserved;
+    const char *instructions; /* "avx2" or "portable"; static storage */
+    int64_t memory_bytes;     /* held by the session now */
+} uldor_session_info;
+
+ULDOR_API uldor_status uldor_session_get_info(const uldor_session *session, uldor_session_info *info);
+
+/* ---------------------------------------------------------------------------------------------- Detection */
+
+typedef struct uldor_result uldor_result;
+
+/*
+ * Finds lesions in the key slice. The image becomes the network input (see uldor_session_get_input()), boxes and masks come
+ * back in pixels of the image. Errors: IMAGE, INVALID_ARGUMENT, NOMEM, CANCELLED, BUSY. Free with uldor_result_free().
+ */
+ULDOR_API uldor_status uldor_session_detect(uldor_session *session, const uldor_image *image, uldor_result **result);
+
+/*
+ * The network alone: `tensor` is channels x height x width float32, dense, already normalised; zero padding to the
+ * model's divisor is done here. `channels` must be the model's input_channels; sides 1..4096. Coordinates of the
+ * result are those of the tensor; there are no millimetres.
+ */
+ULDOR_API uldor_status uldor_session_forward(uldor_session *session, const float *tensor, int32_t channels,
+                                             int32_t height, int32_t width, uldor_result **result);
+
+/* Steps from the image to the network's input, in their order (docs/input.md). */
+enum {
+    ULDOR_INPUT_HU = 0,         /* the slices, neighbours interpolated, Hounsfield units; full size */
+    ULDOR_INPUT_WINDOWED = 1,   /* window_hu mapped to range, clipped */
+    ULDOR_INPUT_CROPPED = 2,    /* cut to the body */
+    ULDOR_INPUT_SCALED = 3,     /* resampled to spacing_mm, at most max_size */
+    ULDOR_INPUT_NORMALISED = 4, /* (x - mean) / std */
+    ULDOR_INPUT_PADDED = 5      /* zeros at right and bottom up to the divisor: what the network sees */
+};
+
+typedef struct uldor_input_info {
+    size_t struct_size;
+    int32_t channels, height, width;       /* of the step asked for */
+    int32_t crop_left, crop_top;           /* in image pixels */
+    int32_t crop_width, crop_height;
+    int32_t input_width, input_height;     /* before padding */
+    double scale_x, scale_y;               /* x_input = (x_image - crop_left) * scale_x */
+} uldor_input_info;
+
+/*
+ * Reads a step back. `out` gets channels x height x width floats; NULL with capacity 0: only `info`. `capacity` counts
+ * floats. `info` may be NULL where `out` is not.
+ */
+ULDOR_API uldor_status uldor_session_get_input(uldor_session *session, const uldor_image *image, int32_t step, float *out,
+                                               size_t capacity, uldor_input_info *info);
+
+/* ------------------------------------------------------------------------------------------------- Result */
+
+typedef struct uldor_result_info {
+    size_t struct_size;
+    int32_t count;               /* detections, best score first */
+    int32_t width, height;       /* of the image (or tensor) they refer to */
+    int32_t missing_neighbours;  /* input slices that were replaced because they are not in the image */
+} uldor_result_info;
+
+enum {
+    ULDOR_DETECTION_HAS_RECIST = 1, /* the mask is not empty: diameters and area are set */
+    ULDOR_DETECTION_HAS_MM = 2      /* the image had a spacing: mm fields are set */
+};
+
+/*
+ * One finding. Diameters are measured on the largest piece of the mask: the long one is the greatest distance
+ * between two points of its contour, the short one the longest chord at a right angle to it (both in mm
+ * where there is a spacing). Fields that are not set are 0.
+ */
+typedef struct uldor_detection {
+    size_t struct_size;
+    int32_t class_index;              /* ULDOR_CLASS_LESION or ULDOR_CLASS_FALSE_POSITIVE */
+    int32_t flags;                    /* ULDOR_DETECTION_* */
+    float score;                      /* probability of class_index */
+    float lesion_probability;
+    float false_positive_probability; /* 0 for models of 2 classes */
+    float reserved;
+    double x1, y1, x2, y2;
+    double area_px, area_mm2;         /* set pixels of the bitmap */
+    double long_x1, long_y1, long_x2, long_y2, long_px, long_mm;
+    double short_x1, short_y1, short_x2, short_y2, short_px, short_mm;
+} uldor_detection;
+
+ULDOR_API uldor_status uldor_result_get_info(const uldor_result *result, uldor_result_info *info);
+/* `index` 0..count-1. */
+ULDOR_API uldor_status uldor_result_get(const uldor_result *result, int32_t index, uldor_detection *detection);
+
+/*
+ * Mask of a detection as height x width bytes, 0 or 1, at the image's size. `row_stride_bytes` >= width, 0: width.
+ * `capacity_bytes` must reach the last pixel.
+ */
+ULDOR_API uldor_status uldor_result_get_mask(const uldor_result *result, int32_t index, uint8_t *out, size_t capacity_bytes,
+                                             size_t row_stride_bytes);
+/* COCO's uncompressed run lengths: column by column, beginning with a run of zeros. */
+ULDOR_API uldor_status uldor_result_get_mask_rle(const uldor_result *result, int32_t index, uint32_t *counts,
+                                                 size_t capacity, size_t *count);
+/* Number of closed contours of the mask, outer ones and holes, largest area first; 0 for an empty mask. */
+ULDOR_API uldor_status uldor_result_get_contour_count(const uldor_result *result, int32_t index, int32_t *count);
+/*
+ * One contour as x, y pairs; `capacity` and `points` count pairs. The polygon runs where the mask's probability crosses
+ * the threshold, so it encloses exactly the centres of set pixels. Outer contours have positive area
+ * (sum of x[i] * y[i+1] - x[i+1] * y[i]), holes negative.
+ */
+ULDOR_API uldor_status uldor_result_get_contour(const uldor_result *result, int32_t index, int32_t contour, double *xy,
+                                                size_t capacity, size_t *points);
+/* The mask head's probabilities for the detection's class: mask_size x mask_size floats over the box. */
+ULDOR_API uldor_status uldor_result_get_mask_probabilities(const uldor_result *result, int32_t index, float *out,
+                                                           size_t capacity);
+ULDOR_API uldor_status uldor_result_free(uldor_result *result);
+
+/* -------------------------------------------------------------------------------------------- Pseudo mask */
+
+/*
+ * The paper's pseudo mask (section 2.1): the union of four quarters of ellipses spanned by the end points of the two RECIST
+ * diameters around the point where they cross. `recist` holds x11, y11, x12, y12 (long), x21, y21, x22, y22 (short) in the
+ * header's coordinates. Where the diameters do not cross, the centre is the mean of their mid-points. Finite
+ * coordinates within +-1e6 are accepted, outside the image too. DEGENERATE: a diameter of length 0, or all four points on a
+ * line. The functions hold no memory and are thread-safe.
+ */
+typedef struct uldor_pseudo_mask_info {
+    size_t struct_size;
+    int32_t diameters_cross;   /* 1: on both segments; 0: the fallback centre was used */
+    int32_t polygon_points;
+    double centre_x, centre_y;
+    double area_px;            /* exact area; pi / 4 * long * short * sin(angle) where they cross */
+    double angle_degrees;      /* between the diameters, 0..90 */
+    double x1, y1, x2, y2;     /* bounding box of the mask */
+} uldor_pseudo_mask_info;
+
+ULDOR_API uldor_status uldor_pseudo_mask_get_info(const double recist[8], uldor_pseudo_mask_info *info);
+/* width x height bytes, 0 or 1; strides as in uldor_result_get_mask(). */
+ULDOR_API uldor_status uldor_pseudo_mask_get_bitmap(const double recist[8], int32_t width, int32_t height, uint8_t *out,
+                                                    size_t capacity_bytes, size_t row_stride_bytes);
+/* x, y pairs around the mask; `capacity` and `points` count pairs. */
+ULDOR_API uldor_status uldor_pseudo_mask_get_polygon(const double recist[8], double *xy, size_t capacity, size_t *points);
+
+/* ---------------------------------------------------------------------------------------- Stages, to verify */
+
+/* An ordered set of named float32 tensors, dense, row-major (N x C x H x W for feature maps). Not thread-safe. */
+typedef struct uldor_tensors uldor_tensors;
+
+/* `allocator` may be NULL. */
+ULDOR_API uldor_status uldor_tensors_create(const uldor_allocator *allocator, uldor_tensors **tensors);
+ULDOR_API uldor_status uldor_tensors_free(uldor_tensors *tensors);
+/* Appends a copy. `name` has at most 63 bytes; rank 1..4. */
+ULDOR_API uldor_status uldor_tensors_add(uldor_tensors *tensors, const char *name, const float *data, int32_t rank,
+                                         const int64_t *dims);
+
+typedef struct uldor_tensor {
+    size_t struct_size;
+    const char *name;  /* owned by the set, as is data */
+    const float *data;
+    int32_t rank;
+    int32_t reserved;
+    int64_t dims[4];   /* those past rank are 1 */
+} uldor_tensor;
+
+ULDOR_API uldor_status uldor_tensors_get_count(const uldor_tensors *tensors, int32_t *count);
+ULDOR_API uldor_status uldor_tensors_get(const uldor_tensors *tensors, int32_t index, uldor_tensor *tensor);
+
+/* Stages of the network. Inputs -> outputs, by name; R = regions, K = classes, A = anchors per location. */
+enum {
+    ULDOR_STAGE_C2 = 0,    /* input (1xCxHxW, H and W multiples of the divisor) -> c2 */
+    ULDOR_STAGE_C3 = 1,    /* c2 -> c3 */
+    ULDOR_STAGE_C4 = 2,    /* c3 -> c4 */
+    ULDOR_STAGE_C5 = 3,    /* c4 -> c5 */
+    ULDOR_STAGE_FPN = 4,   /* c2..c5 -> p2..p6 */
+    ULDOR_STAGE_RPN = 5,   /* p2..p6 -> objectness.0..4 (1xAxHxW), deltas.0..4 (1x4AxHxW) */
+    ULDOR_STAGE_PROPOSALS = 6,      /* objectness.0..4, deltas.0..4, size (height, width, padded height, padded width)
+                                       -> proposals (Rx4), proposal_scores (R) */
+    ULDOR_STAGE_BOX_FEATURES = 7,   /* p2..p5, proposals, size -> box_features (RxCx7x7) */
+    ULDOR_STAGE_BOX_HEAD = 8,       /* box_features -> box_logits (RxK), box_deltas (Rx4K) */
+    ULDOR_STAGE_DETECTIONS = 9,     /* box_logits, box_deltas, proposals, size -> boxes (Rx4), scores (R), labels (R) */
+    ULDOR_STAGE_MASK_FEATURES = 10, /* p2..p5, boxes, size -> mask_features (RxCx14x14) */
+    ULDOR_STAGE_MASK_HEAD = 11,     /* mask_features -> mask_logits (RxKx28x28) */
+    ULDOR_STAGE_PASTE = 12          /* masks (Rx28x28, probabilities), boxes, size -> pasted (RxHxW) */
+};
+
+/*
+ * Runs one stage on tensors of the caller: how the parity with other implementations is measured, stage by stage. `outputs`
+ * is a new set. Inputs of wrong names, ranks or sizes are INVALID_ARGUMENT.
+ */
+ULDOR_API uldor_status uldor_session_run_stage(uldor_session *session, int32_t stage, const uldor_tensors *inputs,
+                                               uldor_tensors **outputs);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* ULDOR_H */
