@@ -71,9 +71,9 @@ public func resultGetMaskRLE(
     boundary { () throws(ULDorError) in
         let count = try require(count, "count")
         let (view, place) = try finding(result, index)
-        let needed = view.runLengths(place, into: nil, capacity: 0)
+        let needed = try view.runLengths(place, into: nil, capacity: 0)
         if try hasRoom(counts, capacity: capacity, needed: needed, "counts") {
-            _ = view.runLengths(place, into: counts, capacity: needed)
+            _ = try view.runLengths(place, into: counts, capacity: needed)
         }
         count.pointee = needed
     }

@@ -3,4 +3,5 @@
 #define UK_NAME "portable"
 #define UK_ROWS 2
 #define UK_LANES 4
+#define UK_BROADCAST(p) ((vec){*(p), *(p), *(p), *(p)})
 #include "uk_bodies.h"

@@ -2,6 +2,7 @@
  * The kernels' bodies, compiled once for each instruction set. The including file defines first:
  *   UK_TABLE   the table's symbol          UK_NAME   its name
  *   UK_ROWS    pixels of a register tile   UK_LANES  floats of a vector (divides UK_PANEL)
+ *   UK_BROADCAST(pointer)  a vector of copies of one float
  * The arithmetic of one output value is one chain over taps and channels in a fixed order, so its bits do not depend
  * on the tile it falls into.
  */
@@ -31,7 +32,7 @@ static inline __attribute__((always_inline)) void tile(int32_t taps, int32_t cha
             for (int v = 0; v < VECTORS; v++) w[v] = load(weights + v * UK_LANES);
             weights += UK_PANEL;
             for (int r = 0; r < UK_ROWS; r++) {
-                vec x = (vec){} + row[r][c];
+                vec x = UK_BROADCAST(row[r] + c);
                 for (int v = 0; v < VECTORS; v++) sum[r][v] += x * w[v];
             }
         }

@@ -3,6 +3,7 @@ struct Anchors {
     /// Level by level, ratio-major as torchvision has them.
     private let base: [[Box]]
     let perLocation: Int
+    private let strideRule: ModelConfig.StrideRule
 
     init(_ config: ModelConfig) {
         base = config.anchorSizes.map { sizes in
@@ -18,6 +19,12 @@ struct Anchors {
             }
         }
         perLocation = base[0].count
+        strideRule = config.strideRule
+    }
+
+    /// Distance of a level's anchors, in pixels, where `padded` pixels have `cells` of them. The two differ at P6 of odd P5.
+    func stride(level: Int, padded: Int, cells: Int) -> Int {
+        strideRule == .grid ? padded / cells : 4 << level
     }
 
     /// Anchor `index` at grid place (x, y) of a level whose cells are `stride` pixels.

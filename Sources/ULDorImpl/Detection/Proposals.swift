@@ -75,7 +75,8 @@ struct ProposalFilter {
             }
             Ranking.descending(logits, count: candidates, order: order, scratch: scratch)
 
-            let strideX = size.paddedWidth / head.width, strideY = size.paddedHeight / head.height
+            let strideX = anchors.stride(level: level, padded: size.paddedWidth, cells: head.width)
+            let strideY = anchors.stride(level: level, padded: size.paddedHeight, cells: head.height)
             let width = Float(size.width), height = Float(size.height)
             var count = 0
             for place in 0..<Swift.min(preNMS, candidates) {

@@ -39,7 +39,7 @@ struct Findings: ~Copyable {
     var spans: GrowableBuffer<ContourSpan>
     private var pasted: GrowableBuffer<Float>
     private var tracer: ContourTracer
-    private var ruler: RecistRuler
+    private var ruler: RecistMeasurer
 
     init(allocator: Allocator) {
         list = GrowableBuffer(allocator: allocator)
@@ -47,7 +47,7 @@ struct Findings: ~Copyable {
         spans = GrowableBuffer(allocator: allocator)
         pasted = GrowableBuffer(allocator: allocator)
         tracer = ContourTracer(allocator: allocator)
-        ruler = RecistRuler(allocator: allocator)
+        ruler = RecistMeasurer(allocator: allocator)
     }
 
     var bytes: Int { list.bytes + points.bytes + spans.bytes + pasted.bytes + tracer.bytes + ruler.bytes }
@@ -101,22 +101,18 @@ struct Findings: ~Copyable {
         }
 
         let spacing = frame.spacing ?? (x: 1, y: 1)
+        guard finding.contourCount > 0 else { return }
         let first = spans.elements[finding.firstContour]
         let outline = UnsafeBufferPointer(rebasing: points.elements[first.start..<first.start + first.count])
         guard let diameters = try ruler.measure(points: outline, spacingX: spacing.x, spacingY: spacing.y) else { return }
         finding.hasRecist = true
-        finding.long = diameter(diameters.long, frame)
-        finding.short = diameter(diameters.short, frame)
-        if frame.spacing != nil { finding.areaMillimetres = finding.area * spacing.x * spacing.y }
-    }
-
-    private func diameter(_ ends: (Point, Point), _ frame: ImageFrame) -> Finding.Diameter {
-        let dx = ends.1.x - ends.0.x, dy = ends.1.y - ends.0.y
-        var result = Finding.Diameter(a: ends.0, b: ends.1, pixels: (dx * dx + dy * dy).squareRoot())
-        if let spacing = frame.spacing {
-            result.millimetres = (dx * spacing.x * dx * spacing.x + dy * spacing.y * dy * spacing.y).squareRoot()
+        finding.long = Finding.Diameter(a: diameters.longStart, b: diameters.longEnd, pixels: diameters.longPixels)
+        finding.short = Finding.Diameter(a: diameters.shortStart, b: diameters.shortEnd, pixels: diameters.shortPixels)
+        if frame.spacing != nil {
+            finding.long.millimetres = diameters.longMillimetres
+            finding.short.millimetres = diameters.shortMillimetres
+            finding.areaMillimetres = finding.area * spacing.x * spacing.y
         }
-        return result
     }
 }
 

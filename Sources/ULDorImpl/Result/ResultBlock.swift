@@ -119,40 +119,39 @@ public struct ResultView {
         }
     }
 
-    /// COCO's run lengths; `capacity` 0 only counts. Returns the number of runs, of which at most `capacity` are written.
-    public func runLengths(_ index: Int, into counts: UnsafeMutablePointer<UInt32>?, capacity: Int) -> Int {
+    /// COCO's run lengths; returns how many there are, of which at most `capacity` are written.
+    public func runLengths(
+        _ index: Int, into counts: UnsafeMutablePointer<UInt32>?, capacity: Int
+    ) throws(ULDorError) -> Int {
         let paste = paste(index)
+        let placement = RunLength.Placement(
+            width: paste.width, height: paste.height, originX: Int(paste.region.x0), originY: Int(paste.region.y0),
+            imageWidth: block.width, imageHeight: block.height)
+        let threshold = block.threshold
         var written = 0
-        func emit(_ length: Int) {
-            if let counts, written < capacity { counts[written] = UInt32(truncatingIfNeeded: length) }
-            written += 1
-        }
-        var run = 0, isSet = false
-        withUnsafeTemporaryAllocation(of: Float.self, capacity: Swift.max(paste.height, 1)) { column in
-            guard let base = column.baseAddress, paste.area > 0 else { return }
-            run = Int(paste.region.x0) * block.height
-            for x in Int(paste.region.x0)..<Int(paste.region.x1) {
-                paste.fill(column: x, base)
-                for y in 0..<block.height {
-                    let inside = y >= Int(paste.region.y0) && y < Int(paste.region.y1)
-                    let set = inside && base[y - Int(paste.region.y0)] > block.threshold
-                    if set != isSet {
-                        emit(run)
-                        run = 0
-                        isSet = set
-                    }
-                    run += 1
-                }
+        var failure: ULDorError?
+        withUnsafeTemporaryAllocation(of: Float.self, capacity: Swift.max(paste.height, 1)) { pixels in
+            guard let column = pixels.baseAddress else { return }
+            var filled = -1
+            do throws(ULDorError) {
+                try RunLength.encode(
+                    placement,
+                    isSet: { x, y in
+                        if x != filled {
+                            paste.fill(column: Int(paste.region.x0) + x, column)
+                            filled = x
+                        }
+                        return column[y] > threshold
+                    },
+                    emit: { run in
+                        if let counts, written < capacity { counts[written] = run }
+                        written += 1
+                    })
+            } catch {
+                failure = error
             }
         }
-        let covered = paste.area > 0 ? Int(paste.region.x1) * block.height : 0
-        let rest = block.width * block.height - covered
-        if isSet, rest > 0 {
-            emit(run)
-            emit(rest)
-        } else {
-            emit(run + rest)
-        }
+        if let failure { throw failure }
         return written
     }
 }

@@ -69,6 +69,8 @@ struct ConfigReader: ~Copyable {
                 config.anchorSizes = levels
             case "anchors.aspect_ratios": config.aspectRatios = try floats(key, value, 1...8, 0.01...100)
             case "anchors.rounded": config.anchorsRounded = try boolean(key, value)
+            case "anchors.stride_rule":
+                config.strideRule = try choice(key, value, [("grid", .grid), ("fixed", .fixed)])
             default: throw bad(key, "unknown field")
             }
         }

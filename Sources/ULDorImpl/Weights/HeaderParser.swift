@@ -95,30 +95,3 @@ struct HeaderParser {
         }
     }
 }
-
-/// In-place sort that allocates nothing (the standard library's sort takes a scratch array).
-func heapSort<Element: BitwiseCopyable>(
-    _ elements: UnsafeMutableBufferPointer<Element>, by precedes: (Element, Element) -> Bool
-) {
-    func siftDown(_ start: Int, _ end: Int) {
-        var root = start
-        while root * 2 + 1 < end {
-            var child = root * 2 + 1
-            if child + 1 < end, precedes(elements[child], elements[child + 1]) { child += 1 }
-            guard precedes(elements[root], elements[child]) else { return }
-            elements.swapAt(root, child)
-            root = child
-        }
-    }
-    var start = elements.count / 2
-    while start > 0 {
-        start -= 1
-        siftDown(start, elements.count)
-    }
-    var end = elements.count
-    while end > 1 {
-        end -= 1
-        elements.swapAt(0, end)
-        siftDown(0, end)
-    }
-}

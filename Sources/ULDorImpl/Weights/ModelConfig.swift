@@ -7,6 +7,7 @@ public enum ClassRule: Int32, Sendable {
 /// The configuration of a detector; defaults are torchvision's and method, section 2. Fields as in docs/weights.md.
 struct ModelConfig {
     enum LevelRule { case torchvision, detectron2, mmdetection }
+    enum StrideRule { case grid, fixed }
     enum PasteRule { case torchvision, continuous }
 
     var name = "", version = "", license = "", description = ""
@@ -18,6 +19,7 @@ struct ModelConfig {
     var anchorSizes: [[Float]] = [[32], [64], [128], [256], [512]]
     var aspectRatios: [Float] = [0.5, 1, 2]
     var anchorsRounded = true
+    var strideRule = StrideRule.grid
 
     var roiAligned = false
     var samplingRatio = 2
