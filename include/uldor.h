@@ -274,7 +274,10 @@ ULDOR_API uldor_status uldor_session_free(uldor_session *session);
  * running nothing happens. The session stays usable. From any thread, but not from a signal handler.
  */
 ULDOR_API uldor_status uldor_session_cancel(uldor_session *session);
-/* Message of the last failed call on this session, whichever thread made it. As uldor_last_error(); same lifetime rules. */
+/*
+ * Message of the last failed call on this session, whichever thread made it (but for BUSY, which is noted for the thread
+ * only). Never NULL. Valid until the session's next failed call, and as long as the session.
+ */
 ULDOR_API const char *uldor_session_last_error(const uldor_session *session);
 
 typedef struct uldor_session_info {
@@ -347,8 +350,8 @@ enum {
 
 /*
  * One finding. Diameters are measured on the largest piece of the mask: the long one is the greatest distance
- * between two points of its contour, the short one the longest chord at a right angle to it (both in mm
- * where there is a spacing). Fields that are not set are 0.
+ * between two points of its contour, the short one the longest chord inside the contour that crosses the long one at a
+ * right angle (both in mm where there is a spacing). Fields that are not set are 0.
  */
 typedef struct uldor_detection {
     size_t struct_size;

@@ -44,7 +44,9 @@ func readStruct<Value>(
         throw .invalidArgument("\(name) has a field, at byte \(offset), that this version of the library does not know")
     }
     var value = defaults
-    withUnsafeMutableBytes(of: &value) { $0.copyMemory(from: UnsafeRawBufferPointer(start: raw, count: Swift.min(size, $0.count))) }
+    withUnsafeMutableBytes(of: &value) {
+        $0.copyMemory(from: UnsafeRawBufferPointer(start: raw, count: Swift.min(size, $0.count)))
+    }
     return value
 }
 
@@ -72,7 +74,9 @@ func initialise<Value>(
 ) -> uldor_status {
     boundary { () throws(ULDorError) in
         let pointer = try require(pointer, name)
-        guard size >= minimum, size <= 1 << 16 else { throw .invalidArgument("struct_size is \(UInt(bitPattern: size)), not that of a \(name)") }
+        guard size >= minimum, size <= 1 << 16 else {
+            throw .invalidArgument("struct_size is \(UInt(bitPattern: size)), not that of a \(name)")
+        }
         UnsafeMutableRawPointer(pointer).storeBytes(of: size, as: Int.self)
         try writeStruct(defaults, to: pointer, minimum: minimum, name)
     }
@@ -103,7 +107,8 @@ func bitmapStride(
     let (rows, overflow1) = stride.multipliedReportingOverflow(by: height - 1)
     let (needed, overflow2) = rows.addingReportingOverflow(width)
     guard !overflow1, !overflow2, capacity < 0 || capacity >= needed else {
-        throw ULDorError(.bufferTooSmall, "out has room for \(capacity) bytes, \(overflow1 || overflow2 ? "more" : "\(needed)") are needed")
+        throw ULDorError(
+            .bufferTooSmall, "out has room for \(capacity) bytes, \(overflow1 || overflow2 ? "more" : "\(needed)") are needed")
     }
     return stride
 }

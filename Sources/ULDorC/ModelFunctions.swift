@@ -32,7 +32,9 @@ private struct LoadOptions {
     init(_ pointer: UnsafePointer<uldor_model_options>?) throws(ULDorError) {
         var raw = modelDefaults
         if let pointer { raw = try readStruct(pointer, defaults: raw, minimum: MemoryLayout<Int>.size, "options") }
-        guard (0...1024).contains(raw.threads) else { throw .invalidArgument("options.threads is \(raw.threads), not within 0...1024") }
+        guard (0...1024).contains(raw.threads) else {
+            throw .invalidArgument("options.threads is \(raw.threads), not within 0...1024")
+        }
         let (count, conflict) = usableThreads(raw.threads)
         if let conflict, let log = raw.log {
             let text = "\(conflict): packing on one thread"
@@ -57,7 +59,8 @@ public func modelLoadFile(
         let path = try require(path, "path"), model = try require(model, "model")
         let options = try LoadOptions(options)
         let loaded = try Model(
-            path: path, memoryMap: options.memoryMap, config: options.config, threads: options.threads, allocator: options.allocator)
+            path: path, memoryMap: options.memoryMap, config: options.config, threads: options.threads,
+            allocator: options.allocator)
         model.pointee = try makeHandle(.model, loaded)
     }
 }

@@ -30,7 +30,8 @@ public func pseudoMaskGetBitmap(
 ) -> uldor_status {
     boundary { () throws(ULDorError) in
         let out = try require(out, "out")
-        for (name, side) in [("width", width), ("height", height)] where !(1...Int32(ImageDescription.maximalSide)).contains(side) {
+        for (name, side) in [("width", width), ("height", height)] where !(1...Int32(ImageDescription.maximalSide)).contains(side)
+        {
             throw .invalidArgument("\(name) is \(side), not within 1...\(ImageDescription.maximalSide)")
         }
         let mask = try pseudoMask(recist)

@@ -37,15 +37,20 @@ public func resultGet(
         let found = view.finding(place)
         var value = uldor_detection()
         value.class_index = found.classIndex
-        value.flags = (found.hasRecist ? Int32(ULDOR_DETECTION_HAS_RECIST) : 0) | (found.hasMillimetres ? Int32(ULDOR_DETECTION_HAS_MM) : 0)
+        value.flags =
+            (found.hasRecist ? Int32(ULDOR_DETECTION_HAS_RECIST) : 0) | (found.hasMillimetres ? Int32(ULDOR_DETECTION_HAS_MM) : 0)
         value.score = found.score
         value.lesion_probability = found.lesion
         value.false_positive_probability = found.falsePositive
         (value.x1, value.y1, value.x2, value.y2) = (found.x1, found.y1, found.x2, found.y2)
         (value.area_px, value.area_mm2) = (found.area, found.areaMillimetres)
-        (value.long_x1, value.long_y1, value.long_x2, value.long_y2) = (found.long.a.x, found.long.a.y, found.long.b.x, found.long.b.y)
+        (value.long_x1, value.long_y1, value.long_x2, value.long_y2) = (
+            found.long.a.x, found.long.a.y, found.long.b.x, found.long.b.y
+        )
         (value.long_px, value.long_mm) = (found.long.pixels, found.long.millimetres)
-        (value.short_x1, value.short_y1, value.short_x2, value.short_y2) = (found.short.a.x, found.short.a.y, found.short.b.x, found.short.b.y)
+        (value.short_x1, value.short_y1, value.short_x2, value.short_y2) = (
+            found.short.a.x, found.short.a.y, found.short.b.x, found.short.b.y
+        )
         (value.short_px, value.short_mm) = (found.short.pixels, found.short.millimetres)
         try writeStruct(value, to: detection, minimum: MemoryLayout<Int>.size, "detection")
     }
@@ -58,7 +63,8 @@ public func resultGetMask(
     boundary { () throws(ULDorError) in
         let out = try require(out, "out")
         let (view, place) = try finding(result, index)
-        let stride = try bitmapStride(width: view.block.width, height: view.block.height, capacity: capacity, rowStride: rowStride)
+        let stride = try bitmapStride(
+            width: view.block.width, height: view.block.height, capacity: capacity, rowStride: rowStride)
         view.fillBitmap(place, into: out, rowStride: stride)
     }
 }
@@ -80,7 +86,8 @@ public func resultGetMaskRLE(
 }
 
 @_cdecl("uldor_result_get_contour_count")
-public func resultGetContourCount(_ result: OpaquePointer?, _ index: Int32, _ count: UnsafeMutablePointer<Int32>?) -> uldor_status {
+public func resultGetContourCount(_ result: OpaquePointer?, _ index: Int32, _ count: UnsafeMutablePointer<Int32>?) -> uldor_status
+{
     boundary { () throws(ULDorError) in
         let count = try require(count, "count")
         let (view, place) = try finding(result, index)

@@ -123,7 +123,9 @@ public func sessionGetInput(
     _ capacity: Int, _ info: UnsafeMutablePointer<uldor_input_info>?
 ) -> uldor_status {
     onSession(session) { (session) throws(ULDorError) in
-        guard let inputStep = InputStep(rawValue: step) else { throw .invalidArgument("step is \(step), not one of ULDOR_INPUT_*") }
+        guard let inputStep = InputStep(rawValue: step) else {
+            throw .invalidArgument("step is \(step), not one of ULDOR_INPUT_*")
+        }
         guard out != nil || info != nil else { throw .invalidArgument("out and info are both NULL") }
         let (planes, height, width, geometry) = try session.input(try readImage(image), step: inputStep)
         let channels = session.model.info.inputChannels

@@ -33,7 +33,9 @@ public func tensorsAdd(
         for index in 0..<Int(rank) {
             let size = Int(dims[index])
             let (product, overflow) = count.multipliedReportingOverflow(by: size)
-            guard size >= 1, !overflow else { throw .invalidArgument("dims[\(index)] is \(dims[index]): not positive, or the tensor does not fit") }
+            guard size >= 1, !overflow else {
+                throw .invalidArgument("dims[\(index)] is \(dims[index]): not positive, or the tensor does not fit")
+            }
             count = product
             sizes.append(size)
         }

@@ -30,7 +30,8 @@ struct Detector {
         try execution.report(0.65, "boxes")
         let (found, count) = try detect(pyramid, regions, size, execution)
         try execution.report(0.75, "masks")
-        let masks = count == 0
+        let masks =
+            count == 0
             ? try execution.take(Float.self, count: 0)
             : try model.mask.probabilities(pyramid, maskPooler, found, count: count, execution)
         try execution.report(1, "done")

@@ -20,11 +20,12 @@ struct RegionPooler {
     /// FPN level 0..3 (P2..P5) of a box, after Lin et al. 2017, equation 1; the three codes place their epsilon differently.
     func level(of box: Box) -> Int {
         let side = box.area.squareRoot()
-        let level = switch levelRule {
-        case .torchvision: 4 + log2(side / 224) + levelEps
-        case .detectron2: 4 + log2(side / 224 + levelEps)
-        case .mmdetection: 2 + log2(side / 56 + levelEps)
-        }
+        let level =
+            switch levelRule {
+            case .torchvision: 4 + log2(side / 224) + levelEps
+            case .detectron2: 4 + log2(side / 224 + levelEps)
+            case .mmdetection: 2 + log2(side / 56 + levelEps)
+            }
         // NaN and -infinity go to the finest level.
         return level >= 3 ? level >= 4 ? level >= 5 ? 3 : 2 : 1 : 0
     }

@@ -18,7 +18,8 @@ final class Linear {
     func forward(
         _ input: UnsafePointer<Float>, rows: Int, relu: Bool, _ execution: Execution
     ) throws(ULDorError) -> UnsafeMutablePointer<Float> {
-        let output: UnsafeMutablePointer<Float> = try execution.take(count: try checkedProduct(rows, columns, of: "fully connected layer"))
+        let output: UnsafeMutablePointer<Float> = try execution.take(
+            count: try checkedProduct(rows, columns, of: "fully connected layer"))
         try execution.run {
             uk_linear($0, input, weights.base, bias.base, Int64(rows), Int32(columns), Int32(inner), relu, output)
         }

@@ -115,7 +115,8 @@ final class ResidualBlock {
         second = try loader.convolution(
             "\(prefix).conv2", norm: "\(prefix).bn2", channels: first.outChannels, kernel: 3,
             stride: strideOnFirst ? 1 : stride, eps: eps)
-        third = isBottleneck
+        third =
+            isBottleneck
             ? try loader.convolution("\(prefix).conv3", norm: "\(prefix).bn3", channels: second.outChannels, kernel: 1, eps: eps)
             : nil
         let outChannels = third?.outChannels ?? second.outChannels
@@ -123,7 +124,8 @@ final class ResidualBlock {
         guard hasProjection || (stride == 1 && channels == outChannels) else {
             throw loader.error("tensor \(prefix).downsample.0.weight is missing")
         }
-        projection = hasProjection
+        projection =
+            hasProjection
             ? try loader.convolution(
                 "\(prefix).downsample.0", norm: "\(prefix).downsample.1", channels: channels, outChannels: outChannels,
                 kernel: 1, stride: stride, eps: eps)

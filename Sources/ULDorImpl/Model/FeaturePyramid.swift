@@ -50,7 +50,9 @@ final class FeaturePyramid {
 
     /// New maps for the pyramid of a padded input of this size.
     func output(height: Int, width: Int, _ execution: Execution) throws(ULDorError) -> Pyramid {
-        func level(_ shift: Int) throws(ULDorError) -> FeatureMap { try execution.map(1, height >> shift, width >> shift, channels) }
+        func level(_ shift: Int) throws(ULDorError) -> FeatureMap {
+            try execution.map(1, height >> shift, width >> shift, channels)
+        }
         // LastLevelMaxPool: kernel 1, stride 2.
         let p6 = try execution.map(1, ((height >> 5) + 1) / 2, ((width >> 5) + 1) / 2, channels)
         return Pyramid(p2: try level(2), p3: try level(3), p4: try level(4), p5: try level(5), p6: p6)

@@ -47,7 +47,9 @@ public final class Model: @unchecked Sendable {
         }
         backbone = try Backbone(loader, config: config)
         guard backbone.stem.channels == config.input.slices else {
-            throw loader.error("tensor backbone.body.conv1.weight reads \(backbone.stem.channels) channels, input.slices is \(config.input.slices)")
+            throw loader.error(
+                "tensor backbone.body.conv1.weight reads \(backbone.stem.channels) channels, input.slices is \(config.input.slices)"
+            )
         }
         pyramid = try FeaturePyramid(loader, backbone: backbone)
         rpn = try RPNHead(loader, channels: pyramid.channels, config: config)

@@ -49,9 +49,15 @@ public struct ImageDescription {
     func validated(needsSpacing: Bool) throws(ULDorError) -> ImageDescription {
         var image = self
         func bad(_ what: String) -> ULDorError { ULDorError(.image, what) }
-        guard (1...Self.maximalSide).contains(width) else { throw bad("image.width is \(width), not within 1...\(Self.maximalSide)") }
-        guard (1...Self.maximalSide).contains(height) else { throw bad("image.height is \(height), not within 1...\(Self.maximalSide)") }
-        guard (1...Self.maximalDepth).contains(depth) else { throw bad("image.depth is \(depth), not within 1...\(Self.maximalDepth)") }
+        guard (1...Self.maximalSide).contains(width) else {
+            throw bad("image.width is \(width), not within 1...\(Self.maximalSide)")
+        }
+        guard (1...Self.maximalSide).contains(height) else {
+            throw bad("image.height is \(height), not within 1...\(Self.maximalSide)")
+        }
+        guard (1...Self.maximalDepth).contains(depth) else {
+            throw bad("image.depth is \(depth), not within 1...\(Self.maximalDepth)")
+        }
         guard (0..<depth).contains(keySlice) else { throw bad("image.key_slice is \(keySlice), not within 0..<\(depth)") }
         guard slope.isFinite, slope != 0, Float(slope).isFinite else { throw bad("image.slope is \(slope)") }
         guard intercept.isFinite, Float(intercept).isFinite else { throw bad("image.intercept is \(intercept)") }
@@ -75,7 +81,9 @@ public struct ImageDescription {
                 throw bad("image.\(name) is \(value), neither 0 (not known) nor within 0.001...1000 mm")
             }
         }
-        guard (spacingX > 0) == (spacingY > 0) else { throw bad("image.spacing_x_mm and spacing_y_mm: one is set, the other is not") }
+        guard (spacingX > 0) == (spacingY > 0) else {
+            throw bad("image.spacing_x_mm and spacing_y_mm: one is set, the other is not")
+        }
         guard hasSpacing || !needsSpacing else {
             throw bad("image.spacing_x_mm is not known: set it, or ask for no_resampling")
         }
@@ -98,13 +106,16 @@ public struct ImageDescription {
         }
         guard dataBytes >= 0, offset >= 0 else { throw bad("image.data_bytes or offset_bytes does not fit") }
         var low = offset, high = offset
-        let steps = slices == nil
+        let steps =
+            slices == nil
             ? [("x", strideX, width), ("y", strideY, height), ("z", strideZ, depth)]
             : [("x", strideX, width), ("y", strideY, height)]
         for (axis, stride, count) in steps {
             let (span, overflow1) = stride.multipliedReportingOverflow(by: count - 1)
             let (end, overflow2) = (span < 0 ? low : high).addingReportingOverflow(span)
-            guard !overflow1, !overflow2 else { throw bad("image.stride_\(axis)_bytes is \(stride): the image would not fit in memory") }
+            guard !overflow1, !overflow2 else {
+                throw bad("image.stride_\(axis)_bytes is \(stride): the image would not fit in memory")
+            }
             if span < 0 { low = end } else { high = end }
         }
         let (end, overflow) = high.addingReportingOverflow(type.bytes)

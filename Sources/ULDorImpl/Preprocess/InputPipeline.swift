@@ -183,7 +183,8 @@ struct InputPipeline {
 
     /// Into the top-left corner, zeros elsewhere.
     private func copy(
-        _ from: UnsafePointer<Float>, _ height: Int, _ width: Int, into to: UnsafeMutablePointer<Float>, _ rows: Int, _ columns: Int
+        _ from: UnsafePointer<Float>, _ height: Int, _ width: Int, into to: UnsafeMutablePointer<Float>, _ rows: Int,
+        _ columns: Int
     ) {
         for y in 0..<rows {
             let row = to + y * columns

@@ -35,7 +35,8 @@ public struct ResultBlock: BitwiseCopyable {
             isContinuous: model.config.paste == .continuous, threshold: model.config.maskThreshold,
             findingsOffset: findingsOffset, masksOffset: masksOffset, spansOffset: spansOffset, pointsOffset: pointsOffset)
         let memory = try allocator.allocate(bytes: total)
-        memory.bindMemory(to: Stored.self, capacity: 1).initialize(to: Stored(block: block, deallocate: allocator.deallocateFunction))
+        memory.bindMemory(to: Stored.self, capacity: 1).initialize(
+            to: Stored(block: block, deallocate: allocator.deallocateFunction))
         copy(findings.list.elements, to: memory + findingsOffset)
         copy(UnsafeMutableBufferPointer(start: output.masks, count: output.count * cells), to: memory + masksOffset)
         copy(findings.spans.elements, to: memory + spansOffset)
@@ -57,7 +58,9 @@ public struct ResultBlock: BitwiseCopyable {
 
     public static func free(_ pointer: UnsafeMutableRawPointer) {
         let stored = pointer.assumingMemoryBound(to: Stored.self)
-        let (user, bytes, deallocate) = (stored.pointee.block.allocatorUser, stored.pointee.block.bytes, stored.pointee.deallocate)
+        let (user, bytes, deallocate) = (
+            stored.pointee.block.allocatorUser, stored.pointee.block.bytes, stored.pointee.deallocate
+        )
         stored.pointee.block.magic = 0
         deallocate(user, pointer, bytes)
     }

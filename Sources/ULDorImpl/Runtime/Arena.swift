@@ -50,7 +50,9 @@ struct Arena: ~Copyable {
         if isMeasuring {
             peak = Swift.max(peak, used)
             // Never dereferenced; any address but zero will do.
-            guard let pointer = UnsafeMutableRawPointer(bitPattern: Allocator.alignment + start) else { throw .tooLarge("scratch memory") }
+            guard let pointer = UnsafeMutableRawPointer(bitPattern: Allocator.alignment + start) else {
+                throw .tooLarge("scratch memory")
+            }
             return pointer.assumingMemoryBound(to: type)
         }
         guard let base, used <= capacity else {

@@ -78,7 +78,8 @@ public final class Session: @unchecked Sendable {
         let channels = model.config.input.slices
         let area = height * width
         for index in 0..<area * channels where !tensor[index].isFinite {
-            throw ULDorError(.image, "tensor holds \(tensor[index]) at channel \(index / area), y \(index % area / width), x \(index % width)")
+            throw ULDorError(
+                .image, "tensor holds \(tensor[index]) at channel \(index / area), y \(index % area / width), x \(index % width)")
         }
         let output = try network(tensor, rows: height, columns: width, paddedSize(height, width))
         return try result(output, ImageFrame(width: width, height: height, geometry: nil, spacing: nil))

@@ -262,7 +262,9 @@ struct StageRunner {
         _ entry: TensorSet.Entry, _ name: String, _ size: InputSize
     ) throws(ULDorError) -> UnsafeMutablePointer<Box> {
         let count = entry.dim(0)
-        guard count >= 1, count <= 65536 else { throw .invalidArgument("inputs: tensor \(name) has \(count) rows, not within 1...65536") }
+        guard count >= 1, count <= 65536 else {
+            throw .invalidArgument("inputs: tensor \(name) has \(count) rows, not within 1...65536")
+        }
         let boxes: UnsafeMutablePointer<Box> = try execution.take(count: count)
         guard !execution.isMeasuring else { return boxes }
         for index in 0..<count {

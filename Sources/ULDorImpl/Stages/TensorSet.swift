@@ -81,7 +81,8 @@ public final class TensorSet {
         for entry in entries.elements where String(cString: entry.name) == name {
             let dims = (0..<Int(entry.rank)).map(entry.dim)
             guard dims.count == shape.count, zip(dims, shape).allSatisfy({ $1 == nil || $0 == $1 }) else {
-                throw .invalidArgument("inputs: tensor \(name) has shape \(dims), expected \(shape.map { $0.map(String.init) ?? "any" })")
+                throw .invalidArgument(
+                    "inputs: tensor \(name) has shape \(dims), expected \(shape.map { $0.map(String.init) ?? "any" })")
             }
             return entry
         }

@@ -65,7 +65,9 @@ struct ConfigReader: ~Copyable {
                     levels.append(try floats(key, item, 1...8, 1...4096))
                     item = json.next(after: item)
                 }
-                guard levels.allSatisfy({ $0.count == levels[0].count }) else { throw bad(key, "every level needs as many sizes") }
+                guard levels.allSatisfy({ $0.count == levels[0].count }) else {
+                    throw bad(key, "every level needs as many sizes")
+                }
                 config.anchorSizes = levels
             case "anchors.aspect_ratios": config.aspectRatios = try floats(key, value, 1...8, 0.01...100)
             case "anchors.rounded": config.anchorsRounded = try boolean(key, value)
@@ -154,7 +156,9 @@ struct ConfigReader: ~Copyable {
             }
         }
         for (key, list) in [("input.mean", config.mean), ("input.std", config.std)] {
-            guard list.count == 1 || list.count == config.slices else { throw bad(key, "1 or \(config.slices) values are expected") }
+            guard list.count == 1 || list.count == config.slices else {
+                throw bad(key, "1 or \(config.slices) values are expected")
+            }
         }
     }
 
@@ -206,7 +210,9 @@ struct ConfigReader: ~Copyable {
             guard count.contains(1) else { throw bad(key, "a list of numbers is expected") }
             return [try float(key, value, range)]
         }
-        guard count.contains(json.childCount(value)) else { throw bad(key, "a list of \(count.lowerBound)...\(count.upperBound) numbers is expected") }
+        guard count.contains(json.childCount(value)) else {
+            throw bad(key, "a list of \(count.lowerBound)...\(count.upperBound) numbers is expected")
+        }
         var result: [Float] = []
         var item = json.firstChild(value)
         for _ in 0..<json.childCount(value) {

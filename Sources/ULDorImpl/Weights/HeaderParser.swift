@@ -17,7 +17,9 @@ struct HeaderParser {
         var found: UnsafeBufferPointer<UInt8>?
         var key = json.firstChild(value)
         for _ in 0..<json.childCount(value) {
-            guard json.isString(key + 1) else { throw ULDorError(.format, "\(name): __metadata__ has a value that is not a string") }
+            guard json.isString(key + 1) else {
+                throw ULDorError(.format, "\(name): __metadata__ has a value that is not a string")
+            }
             if json.equals(key, "uldor") { found = json.raw(key + 1) }
             key = json.nextKey(after: key)
         }
@@ -86,8 +88,12 @@ struct HeaderParser {
         var position = 0
         for index in 0..<count {
             let span = spans.base[index]
-            guard span.begin >= position else { throw ULDorError(.format, "\(name): two tensors share the bytes from \(span.begin)") }
-            guard span.begin == position else { throw ULDorError(.format, "\(name): bytes \(position)..\(span.begin) belong to no tensor") }
+            guard span.begin >= position else {
+                throw ULDorError(.format, "\(name): two tensors share the bytes from \(span.begin)")
+            }
+            guard span.begin == position else {
+                throw ULDorError(.format, "\(name): bytes \(position)..\(span.begin) belong to no tensor")
+            }
             position = span.end
         }
         guard position == dataBytes else {

@@ -43,7 +43,9 @@ final class Safetensors {
         let json = try JSONDocument.parse(text, allocator: allocator, what: "\(source.name): the header")
         guard json.isObject(JSONDocument.root) else { throw ULDorError(.format, "\(source.name): the header is not an object") }
         let entries = json.childCount(JSONDocument.root)
-        guard entries <= Self.maximalTensors else { throw ULDorError(.format, "\(source.name): more than \(Self.maximalTensors) tensors") }
+        guard entries <= Self.maximalTensors else {
+            throw ULDorError(.format, "\(source.name): more than \(Self.maximalTensors) tensors")
+        }
 
         let records = try Buffer<TensorRecord>(count: entries, allocator: allocator)
         var slots = 16

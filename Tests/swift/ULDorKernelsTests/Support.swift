@@ -1,0 +1,31 @@
+import ULDorKernels
+
+/// Numbers that look random and are the same on every machine.
+struct Generator: RandomNumberGenerator {
+    private var state: UInt64
+    init(seed: UInt64) { state = seed &+ 0x9e37_79b9_7f4a_7c15 }
+
+    mutating func next() -> UInt64 {
+        state &+= 0x9e37_79b9_7f4a_7c15
+        var z = state
+        z = (z ^ z >> 30) &* 0xbf58_476d_1ce4_e5b9
+        z = (z ^ z >> 27) &* 0x94d0_49bb_1331_11eb
+        return z ^ z >> 31
+    }
+
+    mutating func floats(_ count: Int, _ range: ClosedRange<Float> = -1...1) -> [Float] {
+        (0..<count).map { _ in Float.random(in: range, using: &self) }
+    }
+}
+
+/// The tables that this machine can run.
+func tables() -> [UnsafePointer<uk_table>] {
+    let best = uk_best_table()!, portable = uk_portable_table()!
+    return best == portable ? [portable] : [best, portable]
+}
+
+func name(_ table: UnsafePointer<uk_table>) -> String { String(cString: table.pointee.name) }
+
+func largestDifference(_ a: [Float], _ b: [Float]) -> Float {
+    zip(a, b).reduce(0) { max($0, $1.0.isNaN || $1.1.isNaN ? .infinity : abs($1.0 - $1.1)) }
+}
