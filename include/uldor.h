@@ -26,13 +26,14 @@
  * - Handles are opaque. Every *_free accepts NULL. A handle of the wrong kind is ULDOR_ERROR_INVALID_ARGUMENT; a
  *   handle that was freed already is undefined, as with free().
  * - Structs carry their size as first field. Option and input structs are filled by their *_init function; for a
- *   struct that the library fills, set struct_size = sizeof(it) first. Structs grow at the end only, so a program
- *   and a library of different ages understand each other.
+ *   struct that the library fills, set struct_size = sizeof(it) first. Structs grow at the end only, so a program and a
+ *   library of different ages understand each other: what an older caller does not pass is at its default, what a
+ *   newer one passes beyond this library's knowledge must be zero and comes back as zero.
  * - Pointers to options, strings and callbacks are copied from during the call; pixels, weights in memory and
  *   coordinates are only read during the call. Nothing is kept, except the user pointers of callbacks and of the
  *   allocator, which must live as long as the handle that they were given to.
  * - Variable-size output: call with a NULL buffer and capacity 0 to learn the size, then with a buffer. A buffer that
- *   is too small is ULDOR_ERROR_BUFFER_TOO_SMALL and nothing is written.
+ *   is too small is ULDOR_ERROR_BUFFER_TOO_SMALL and nothing is written, the count neither.
  * - The process is left alone: no global state, signal handler, environment variable, thread-count or
  *   floating-point setting; nothing is printed.
  *
@@ -184,6 +185,7 @@ typedef struct uldor_model_info {
     int32_t max_size;
     float score_threshold;
     int32_t detections;        /* at most, per image */
+    int32_t reserved;
 } uldor_model_info;
 
 ULDOR_API uldor_status uldor_model_get_info(const uldor_model *model, uldor_model_info *info);
@@ -210,7 +212,8 @@ enum { ULDOR_INT16 = 1, ULDOR_UINT16 = 2, ULDOR_FLOAT32 = 3 };
  * (uldor_model_get_slice_reach()). Neighbours that are not there are replaced by the nearest one towards the key slice.
  *
  * Strides are in bytes and may be negative; 0 stands for a packed row, a packed slice, a packed stack. Pixels may lie at odd
- * addresses. Every byte that the description reaches must lie within its buffer; that is checked.
+ * addresses, and rows or slices may share bytes. Every byte that the description reaches must lie within its buffer; that
+ * is checked.
  */
 typedef struct uldor_image {
     size_t struct_size;
@@ -218,22 +221,23 @@ typedef struct uldor_image {
     int32_t width, height; /* pixels, 1..16384 */
     int32_t depth;         /* slices, 1..65536 */
     int32_t key_slice;     /* 0-based index of the slice to look at */
+    int32_t reserved;      /* 0 */
     const void *data;
     const void *const *slices;
     size_t data_bytes;
     size_t offset_bytes;
     ptrdiff_t stride_x_bytes, stride_y_bytes, stride_z_bytes;
     double slope, intercept;
-    double spacing_x_mm, spacing_y_mm; /* pixel size; 0: not known (see `resample`). DICOM's PixelSpacing is y first */
-    double slice_interval_mm;          /* distance of neighbouring slices; 0: not known, allowed for depth 1 only */
+    double spacing_x_mm, spacing_y_mm; /* pixel size, 0.001..1000; 0: not known (see no_resampling). DICOM has y first */
+    double slice_interval_mm; /* distance of neighbouring slices, 0.001..1000; 0: not known, for depth 1 only */
 } uldor_image;
 
 /* Fills `image` with defaults: int16, depth 1, packed, slope 1, intercept 0, everything else 0. */
 ULDOR_API uldor_status uldor_image_init(uldor_image *image, size_t struct_size);
 
 /*
- * How many slices on each side of the key slice detection reads at this slice interval: what a host that reads slices one
- * by one must have at hand.
+ * How many slices on each side of the key slice detection reads at this slice interval (0.001..1000 mm): what a host that
+ * reads slices one by one must have at hand.
  */
 ULDOR_API uldor_status uldor_model_get_slice_reach(const uldor_model *model, double slice_interval_mm, int32_t *slices);
 
@@ -260,6 +264,7 @@ typedef struct uldor_session_options {
     int32_t class_rule;               /* ULDOR_CLASS_RULE_* */
     int32_t no_resampling;            /* non-zero: pixels are taken as they are; needs no spacing. max_size holds still */
     int32_t no_body_crop;             /* non-zero: the whole slice */
+    int32_t reserved;                 /* 0 */
 } uldor_session_options;
 
 ULDOR_API uldor_status uldor_session_options_init(uldor_session_options *options, size_t struct_size);
@@ -276,7 +281,7 @@ ULDOR_API uldor_status uldor_session_free(uldor_session *session);
 ULDOR_API uldor_status uldor_session_cancel(uldor_session *session);
 /*
  * Message of the last failed call on this session, whichever thread made it (but for BUSY, which is noted for the thread
- * only). Never NULL. Valid until the session's next failed call, and as long as the session.
+ * only). "" for NULL; never NULL. Valid until the session's next failed call, and as long as the session.
  */
 ULDOR_API const char *uldor_session_last_error(const uldor_session *session);
 
@@ -340,7 +345,7 @@ typedef struct uldor_result_info {
     size_t struct_size;
     int32_t count;               /* detections, best score first */
     int32_t width, height;       /* of the image (or tensor) they refer to */
-    int32_t missing_neighbours;  /* input slices that were replaced because they are not in the image */
+    int32_t missing_neighbours;  /* input channels in whose place a nearer slice stands */
 } uldor_result_info;
 
 enum {
@@ -428,7 +433,7 @@ typedef struct uldor_tensors uldor_tensors;
 /* `allocator` may be NULL. */
 ULDOR_API uldor_status uldor_tensors_create(const uldor_allocator *allocator, uldor_tensors **tensors);
 ULDOR_API uldor_status uldor_tensors_free(uldor_tensors *tensors);
-/* Appends a copy. `name` has at most 63 bytes; rank 1..4. */
+/* Appends a copy. `name` has 1..63 bytes and is not in the set yet; rank 1..4; dims >= 0. */
 ULDOR_API uldor_status uldor_tensors_add(uldor_tensors *tensors, const char *name, const float *data, int32_t rank,
                                          const int64_t *dims);
 

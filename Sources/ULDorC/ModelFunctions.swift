@@ -130,7 +130,7 @@ public func modelGetClassName(
 ) -> uldor_status {
     boundary { () throws(ULDorError) in
         let model: Model = try object(model, .model, "model"), name = try require(name, "name")
-        let found = model.className(try requireIndex(index, model.info.classes, "index"))
+        let found = model.className(try requireIndex(index, model.classCount, "index"))
         name.pointee = found
     }
 }

@@ -108,7 +108,7 @@ public func sessionForward(
 ) -> uldor_status {
     onSession(session) { (session) throws(ULDorError) in
         let tensor = try require(tensor, "tensor"), result = try require(result, "result")
-        let expected = session.model.info.inputChannels
+        let expected = session.model.inputChannels
         guard Int(channels) == expected else { throw .invalidArgument("channels is \(channels), the model has \(expected)") }
         for (name, side) in [("height", height), ("width", width)] where !(1...4096).contains(side) {
             throw .invalidArgument("\(name) is \(side), not within 1...4096")
@@ -128,7 +128,7 @@ public func sessionGetInput(
         }
         guard out != nil || info != nil else { throw .invalidArgument("out and info are both NULL") }
         let (planes, height, width, geometry) = try session.input(try readImage(image), step: inputStep)
-        let channels = session.model.info.inputChannels
+        let channels = session.model.inputChannels
         let count = height * width * channels
         let fills = try hasRoom(out, capacity: capacity, needed: count, "out")
         if let info {

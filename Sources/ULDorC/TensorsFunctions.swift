@@ -28,13 +28,14 @@ public func tensorsAdd(
         var length = 0
         while length < 64, name[length] != 0 { length += 1 }
         guard (1..<64).contains(length) else { throw .invalidArgument("name has \(length < 64 ? "no" : "more than 63") bytes") }
+        guard !tensors.contains(name) else { throw .invalidArgument("name \(String(cString: name)) is in tensors already") }
         var sizes: [Int] = []
         var count = 1
         for index in 0..<Int(rank) {
             let size = Int(dims[index])
             let (product, overflow) = count.multipliedReportingOverflow(by: size)
-            guard size >= 1, !overflow else {
-                throw .invalidArgument("dims[\(index)] is \(dims[index]): not positive, or the tensor does not fit")
+            guard size >= 0, !overflow else {
+                throw .invalidArgument("dims[\(index)] is \(dims[index]): negative, or the tensor does not fit")
             }
             count = product
             sizes.append(size)

@@ -7,7 +7,15 @@ extern void cblas_sgemm(int order, int trans_a, int trans_b, int m, int n, int k
 /* Large enough that packing does not matter, small enough to give every thread some and to be cancelled between. */
 enum { BLOCK_ROWS = 128, BLOCK_COLUMNS = 256 };
 
+static void openblas_product(const float *input, const float *weights, int32_t rows, int32_t columns, int32_t inner,
+                             int64_t stride, float *output)
+{
+    cblas_sgemm(ROW_MAJOR, NO_TRANS, TRANS, rows, columns, inner, 1.0f, input, inner, weights, inner, 0.0f, output,
+                (int)stride);
+}
+
 typedef struct linear {
+    uk_product product;
     const float *input, *weights, *bias;
     float *output;
     int64_t rows, column_blocks;
@@ -23,8 +31,7 @@ static void block(const void *context, int64_t index)
     int32_t rows = l->rows - row < BLOCK_ROWS ? (int32_t)(l->rows - row) : BLOCK_ROWS;
     int32_t columns = l->columns - column < BLOCK_COLUMNS ? l->columns - column : BLOCK_COLUMNS;
     float *out = l->output + row * l->columns + column;
-    cblas_sgemm(ROW_MAJOR, NO_TRANS, TRANS, rows, columns, l->inner, 1.0f, l->input + row * l->inner, l->inner,
-                l->weights + (int64_t)column * l->inner, l->inner, 0.0f, out, l->columns);
+    l->product(l->input + row * l->inner, l->weights + (int64_t)column * l->inner, rows, columns, l->inner, l->columns, out);
     for (int32_t r = 0; r < rows; r++, out += l->columns)
         for (int32_t c = 0; c < columns; c++) {
             float v = out[c] + l->bias[column + c];
@@ -32,9 +39,10 @@ static void block(const void *context, int64_t index)
         }
 }
 
-int uk_linear(const uk_exec *exec, const float *input, const float *weights, const float *bias, int64_t rows,
+int uk_linear(const uk_exec *exec, const uk_table *table, const float *input, const float *weights, const float *bias, int64_t rows,
               int32_t columns, int32_t inner, bool relu, float *output)
 {
-    linear l = {input, weights, bias, output, rows, (columns + BLOCK_COLUMNS - 1) / BLOCK_COLUMNS, columns, inner, relu};
+    linear l = {table->product ? table->product : openblas_product, input, weights, bias, output, rows,
+                (columns + BLOCK_COLUMNS - 1) / BLOCK_COLUMNS, columns, inner, relu};
     return uk_parallel_for(exec, (rows + BLOCK_ROWS - 1) / BLOCK_ROWS * l.column_blocks, block, &l);
 }

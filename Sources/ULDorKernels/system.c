@@ -28,7 +28,8 @@ void uk_set_last_error(const char *utf8)
     size_t length = strnlen(utf8, sizeof last_error - 1);
     /* Not in the middle of a character: continuation bytes are 10xxxxxx. */
     if (utf8[length]) while (length > 0 && ((unsigned char)utf8[length] & 0xC0) == 0x80) length--;
-    memcpy(last_error, utf8, length);
+    /* One line, whatever a file's name has in it. */
+    for (size_t i = 0; i < length; i++) last_error[i] = (unsigned char)utf8[i] < 32 || utf8[i] == 127 ? '?' : utf8[i];
     last_error[length] = 0;
 }
 

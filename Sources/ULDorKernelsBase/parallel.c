@@ -16,6 +16,14 @@ bool uk_flag_exchange(int32_t *flag, int32_t expected, int32_t desired)
     return atomic_compare_exchange_strong((_Atomic int32_t *)flag, &expected, desired);
 }
 
+/*
+ * libomp's workers wait awake for the next region for a time that belongs to the thread which forks them: 200 ms unless
+ * it says otherwise. A pass leaves a few ms between regions at most, and a host should not pay for more.
+ */
+extern int kmp_get_blocktime(void);
+extern void kmp_set_blocktime(int milliseconds);
+enum { AWAKE_MS = 5 };
+
 /* Jobs are handed out by a counter: threads that finish early take more, and no result depends on who took what. */
 static void work(const uk_exec *exec, _Atomic int64_t *next, int64_t count, uk_job job, const void *context)
 {
@@ -35,8 +43,11 @@ int uk_parallel_for(const uk_exec *exec, int64_t count, uk_job job, const void *
         /* OpenMP is not even touched: a host whose own runtime forbids a second one still works. */
         work(exec, &next, count, job, context);
     } else {
+        int before = kmp_get_blocktime();
+        kmp_set_blocktime(AWAKE_MS);
 #pragma omp parallel num_threads(threads)
         work(exec, &next, count, job, context);
+        kmp_set_blocktime(before);
     }
     return exec->cancel && uk_flag_load(exec->cancel) ? UK_CANCELLED : UK_OK;
 }

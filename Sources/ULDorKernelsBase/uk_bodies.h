@@ -3,8 +3,9 @@
  *   UK_TABLE   the table's symbol          UK_NAME   its name
  *   UK_ROWS    pixels of a register tile   UK_LANES  floats of a vector (divides UK_PANEL)
  *   UK_BROADCAST(pointer)  a vector of copies of one float
- * The arithmetic of one output value is one chain over taps and channels in a fixed order, so its bits do not depend
- * on the tile it falls into.
+ *   UK_OWN_PRODUCT         where matrix products are not OpenBLAS's
+ * The arithmetic of one output value is the same chains over taps and channels in a fixed order, so its bits do not
+ * depend on the tile it falls into.
  */
 #include "ULDorKernelsBase.h"
 
@@ -17,28 +18,50 @@ typedef float vec __attribute__((vector_size(UK_LANES * 4), aligned(4)));
 static inline vec load(const float *p) { return *(const vec *)p; }
 static inline void store(float *p, vec v) { *(vec *)p = v; }
 
-/* One register tile: UK_ROWS pixels x UK_PANEL channels; `rows` holds the taps' pixel addresses, [tap][UK_ROWS]. */
+/*
+ * One register tile: UK_ROWS pixels x UK_PANEL channels; `rows` holds the taps' pixel addresses, [tap][UK_ROWS].
+ * Every CHAIN products the registers are added to `out` and start anew: short chains of additions keep the rounding error of
+ * a sum over thousands of products where that of the engines with blocked sums is.
+ */
+enum { CHAIN = 256 };
+
 static inline __attribute__((always_inline)) void tile(int32_t taps, int32_t channels, const float *const *rows,
                                                        const float *weights, const float *bias, float *out)
 {
-    vec sum[UK_ROWS][VECTORS];
     for (int r = 0; r < UK_ROWS; r++)
-        for (int v = 0; v < VECTORS; v++) sum[r][v] = load(bias + v * UK_LANES);
-    for (int32_t t = 0; t < taps; t++) {
-        const float *row[UK_ROWS];
-        for (int r = 0; r < UK_ROWS; r++) row[r] = rows[t * UK_ROWS + r];
-        for (int32_t c = 0; c < channels; c++) {
-            vec w[VECTORS];
-            for (int v = 0; v < VECTORS; v++) w[v] = load(weights + v * UK_LANES);
-            weights += UK_PANEL;
-            for (int r = 0; r < UK_ROWS; r++) {
-                vec x = UK_BROADCAST(row[r] + c);
-                for (int v = 0; v < VECTORS; v++) sum[r][v] += x * w[v];
+        for (int v = 0; v < VECTORS; v++) store(out + r * UK_PANEL + v * UK_LANES, load(bias + v * UK_LANES));
+    int32_t tap = 0, first = 0;
+    while (tap < taps) {
+        vec sum[UK_ROWS][VECTORS];
+        for (int r = 0; r < UK_ROWS; r++)
+            for (int v = 0; v < VECTORS; v++) sum[r][v] = (vec){};
+        int32_t left = CHAIN;
+        while (tap < taps && left > 0) {
+            const float *row[UK_ROWS];
+            for (int r = 0; r < UK_ROWS; r++) row[r] = rows[tap * UK_ROWS + r] + first;
+            int32_t count = channels - first < left ? channels - first : left;
+            for (int32_t c = 0; c < count; c++) {
+                vec w[VECTORS];
+                for (int v = 0; v < VECTORS; v++) w[v] = load(weights + v * UK_LANES);
+                weights += UK_PANEL;
+                for (int r = 0; r < UK_ROWS; r++) {
+                    vec x = UK_BROADCAST(row[r] + c);
+                    for (int v = 0; v < VECTORS; v++) sum[r][v] += x * w[v];
+                }
+            }
+            left -= count;
+            first += count;
+            if (first == channels) {
+                first = 0;
+                tap++;
             }
         }
+        for (int r = 0; r < UK_ROWS; r++)
+            for (int v = 0; v < VECTORS; v++) {
+                float *to = out + r * UK_PANEL + v * UK_LANES;
+                store(to, load(to) + sum[r][v]);
+            }
     }
-    for (int r = 0; r < UK_ROWS; r++)
-        for (int v = 0; v < VECTORS; v++) store(out + r * UK_PANEL + v * UK_LANES, sum[r][v]);
 }
 
 /* Nearest source index, as torch computes it: floor(index * float(in) / out). */
@@ -193,9 +216,39 @@ static void max_pool_row(const float *input, int32_t height, int32_t width, int3
     }
 }
 
+#ifdef UK_OWN_PRODUCT
+/* Four columns at a time share the row's loads; the lanes' partial sums are added in a fixed order. */
+static void product(const float *input, const float *weights, int32_t rows, int32_t columns, int32_t inner,
+                    int64_t stride, float *output)
+{
+    enum { TOGETHER = 4 };
+    for (int32_t c = 0; c < columns; c += TOGETHER) {
+        int32_t together = columns - c < TOGETHER ? columns - c : TOGETHER;
+        for (int32_t r = 0; r < rows; r++) {
+            const float *row = input + (int64_t)r * inner;
+            vec sum[TOGETHER] = {};
+            float rest[TOGETHER] = {};
+            int32_t i = 0;
+            for (; i + UK_LANES <= inner; i += UK_LANES)
+                for (int32_t t = 0; t < TOGETHER; t++)
+                    sum[t] += load(row + i) * load(weights + (int64_t)(c + (t < together ? t : 0)) * inner + i);
+            for (; i < inner; i++)
+                for (int32_t t = 0; t < together; t++) rest[t] += row[i] * weights[(int64_t)(c + t) * inner + i];
+            for (int32_t t = 0; t < together; t++) {
+                for (int32_t lane = 0; lane < UK_LANES; lane++) rest[t] += sum[t][lane];
+                output[r * stride + c + t] = rest[t];
+            }
+        }
+    }
+}
+#endif
+
 const uk_table UK_TABLE = {
     .name = UK_NAME,
     .conv_block = conv_block,
     .roi_align = roi_align,
     .max_pool_row = max_pool_row,
+#ifdef UK_OWN_PRODUCT
+    .product = product,
+#endif
 };

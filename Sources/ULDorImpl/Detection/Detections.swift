@@ -39,7 +39,7 @@ struct DetectionFilter {
             let boxes: UnsafeMutablePointer<Box> = try execution.take(count: room)
             let scores: UnsafeMutablePointer<Float> = try execution.take(count: room)
             let order: UnsafeMutablePointer<Int32> = try execution.take(count: room)
-            let scratch: UnsafeMutablePointer<Int32> = try execution.take(count: room)
+            let scratch: UnsafeMutablePointer<Int32> = try execution.take(count: Ranking.scratchCount(room))
             let areas: UnsafeMutablePointer<Float> = try execution.take(count: room)
             guard !execution.isMeasuring else { return limit }
 

@@ -42,7 +42,7 @@ struct ProposalFilter {
                 total += try self.level(level, heads[level], size, into: all, at: total, execution)
             }
             let order: UnsafeMutablePointer<Int32> = try execution.take(count: room)
-            let scratch: UnsafeMutablePointer<Int32> = try execution.take(count: room)
+            let scratch: UnsafeMutablePointer<Int32> = try execution.take(count: Ranking.scratchCount(room))
             guard !execution.isMeasuring else { return }
             Ranking.descending(all.scores, count: total, order: order, scratch: scratch)
             result.count = Swift.min(total, postNMS)
@@ -63,7 +63,7 @@ struct ProposalFilter {
             let candidates = head.pixels * perLocation
             let logits: UnsafeMutablePointer<Float> = try execution.take(count: candidates)
             let order: UnsafeMutablePointer<Int32> = try execution.take(count: candidates)
-            let scratch: UnsafeMutablePointer<Int32> = try execution.take(count: candidates)
+            let scratch: UnsafeMutablePointer<Int32> = try execution.take(count: Ranking.scratchCount(candidates))
             let boxes: UnsafeMutablePointer<Box> = try execution.take(count: preNMS)
             let scores: UnsafeMutablePointer<Float> = try execution.take(count: preNMS)
             let areas: UnsafeMutablePointer<Float> = try execution.take(count: preNMS)

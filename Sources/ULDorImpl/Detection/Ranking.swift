@@ -8,33 +8,39 @@ enum Ranking {
         return bits & 0x8000_0000 != 0 ? ~bits : bits | 0x8000_0000
     }
 
-    /// Radix sort; `order` and `scratch` have `count` places.
+    private static let buckets = 2048
+    private static let passes = 3
+
+    /// Places of `Int32` that ``descending(_:count:order:scratch:)`` needs beside the order.
+    static func scratchCount(_ count: Int) -> Int { count + buckets }
+
+    /// Radix sort; `order` has `count` places, `scratch` as many as ``scratchCount(_:)`` says.
     static func descending(
         _ scores: UnsafePointer<Float>, count: Int, order: UnsafeMutablePointer<Int32>, scratch: UnsafeMutablePointer<Int32>
     ) {
-        for index in 0..<count { order[index] = Int32(index) }
-        var from = order, to = scratch
-        withUnsafeTemporaryAllocation(of: Int.self, capacity: 2048) { histogram in
-            for pass in 0..<3 {
-                let shift = UInt32(pass * 11)
-                histogram.update(repeating: 0)
-                for index in 0..<count { histogram[bucket(scores[index], shift)] += 1 }
-                var sum = 0
-                for bucket in 0..<2048 {
-                    let size = histogram[bucket]
-                    histogram[bucket] = sum
-                    sum += size
-                }
-                for place in 0..<count {
-                    let index = from[place]
-                    let bucket = bucket(scores[Int(index)], shift)
-                    to[histogram[bucket]] = index
-                    histogram[bucket] += 1
-                }
-                swap(&from, &to)
+        for index in 0..<count { order[index] = Int32(truncatingIfNeeded: index) }
+        var from = order
+        var to = scratch
+        let histogram = scratch + count
+        for pass in 0..<passes {
+            let shift = UInt32(pass * 11)
+            histogram.update(repeating: 0, count: buckets)
+            for index in 0..<count { histogram[bucket(scores[index], shift)] += 1 }
+            var sum: Int32 = 0
+            for bucket in 0..<buckets {
+                let size = histogram[bucket]
+                histogram[bucket] = sum
+                sum += size
             }
+            for place in 0..<count {
+                let index = from[place]
+                let bucket = bucket(scores[Int(index)], shift)
+                to[Int(histogram[bucket])] = index
+                histogram[bucket] += 1
+            }
+            swap(&from, &to)
         }
-        // Three passes end in `scratch`.
+        // An odd number of passes ends in `scratch`.
         order.update(from: from, count: count)
     }
 

@@ -20,8 +20,9 @@ final class Linear {
     ) throws(ULDorError) -> UnsafeMutablePointer<Float> {
         let output: UnsafeMutablePointer<Float> = try execution.take(
             count: try checkedProduct(rows, columns, of: "fully connected layer"))
+        let table = execution.table
         try execution.run {
-            uk_linear($0, input, weights.base, bias.base, Int64(rows), Int32(columns), Int32(inner), relu, output)
+            uk_linear($0, table, input, weights.base, bias.base, Int64(rows), Int32(columns), Int32(inner), relu, output)
         }
         return output
     }

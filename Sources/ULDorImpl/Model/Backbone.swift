@@ -26,7 +26,7 @@ final class Backbone {
         var stages: [[ResidualBlock]] = []
         for stage in 1...4 {
             var blocks: [ResidualBlock] = []
-            while blocks.isEmpty || loader.contains("\(prefix)layer\(stage).\(blocks.count).conv1.weight") {
+            while blocks.isEmpty || loader.containsAny(below: "\(prefix)layer\(stage).\(blocks.count).") {
                 // More than any ResNet has; a bound on what a hostile file can ask for.
                 guard blocks.count < 64 else { throw loader.error("layer\(stage) has more than 64 blocks") }
                 let stride = stage > 1 && blocks.isEmpty ? 2 : 1
@@ -107,7 +107,7 @@ final class ResidualBlock {
         _ loader: TensorLoader, _ prefix: String, channels: Int, stride: Int, config: ModelConfig
     ) throws(ULDorError) {
         let eps = config.batchNormEps
-        let isBottleneck = loader.contains("\(prefix).conv3.weight")
+        let isBottleneck = loader.containsAny(below: "\(prefix).conv3.") || loader.containsAny(below: "\(prefix).bn3.")
         let strideOnFirst = !isBottleneck || config.strideIn1x1
         first = try loader.convolution(
             "\(prefix).conv1", norm: "\(prefix).bn1", channels: channels, kernel: isBottleneck ? 1 : 3,
@@ -120,7 +120,7 @@ final class ResidualBlock {
             ? try loader.convolution("\(prefix).conv3", norm: "\(prefix).bn3", channels: second.outChannels, kernel: 1, eps: eps)
             : nil
         let outChannels = third?.outChannels ?? second.outChannels
-        let hasProjection = loader.contains("\(prefix).downsample.0.weight")
+        let hasProjection = loader.containsAny(below: "\(prefix).downsample.")
         guard hasProjection || (stride == 1 && channels == outChannels) else {
             throw loader.error("tensor \(prefix).downsample.0.weight is missing")
         }

@@ -23,8 +23,8 @@ final class MaskHead {
             convolutions.append(layer)
             channels = layer.outChannels
         } while convolutions.count < 16
-            && (loader.contains("\(prefix)\(convolutions.count).0.weight")
-                || loader.contains("\(prefix)mask_fcn\(convolutions.count + 1).weight"))
+            && (loader.containsAny(below: "\(prefix)\(convolutions.count).")
+                || loader.containsAny(below: "\(prefix)mask_fcn\(convolutions.count + 1)."))
         self.convolutions = convolutions
 
         let name = "roi_heads.mask_predictor.conv5_mask"

@@ -12,6 +12,9 @@ public final class Model: @unchecked Sendable {
     let anchors: Anchors
     public let allocator: Allocator
     public let parameters: Int
+    public let memoryBytes: Int
+    public var inputChannels: Int { config.input.slices }
+    public var classCount: Int { config.classes.count }
     private let texts: Texts
 
     /// `config`: JSON to use instead of the file's own.
@@ -55,11 +58,15 @@ public final class Model: @unchecked Sendable {
         rpn = try RPNHead(loader, channels: pyramid.channels, config: config)
         box = try BoxHead(loader, channels: pyramid.channels, classes: config.classes.count)
         mask = try MaskHead(loader, channels: pyramid.channels, classes: config.classes.count)
+        if let name = file.firstUnused() { throw loader.error("tensor \(name) has no place in the network that the others make") }
         anchors = Anchors(config)
         parameters = loader.parameters
         self.config = config
         self.allocator = allocator
-        texts = try Texts(config, configText: UnsafeBufferPointer(text.elements), allocator: allocator)
+        let texts = try Texts(config, configText: UnsafeBufferPointer(text.elements), allocator: allocator)
+        self.texts = texts
+        memoryBytes =
+            backbone.memoryBytes + pyramid.memoryBytes + rpn.memoryBytes + box.memoryBytes + mask.memoryBytes + texts.memoryBytes
     }
 
     /// A file without a configuration: 2 or 3 classes, as its logits say.
@@ -90,10 +97,6 @@ public final class Model: @unchecked Sendable {
             parameters: parameters, memoryBytes: memoryBytes, maxSize: config.input.maxSize, detections: config.detections,
             classRule: config.resolvedClassRule, sliceDistance: config.input.sliceDistance, spacing: config.input.spacing,
             scoreThreshold: config.scoreThreshold)
-    }
-
-    var memoryBytes: Int {
-        backbone.memoryBytes + pyramid.memoryBytes + rpn.memoryBytes + box.memoryBytes + mask.memoryBytes + texts.memoryBytes
     }
 
     /// Name, version, licence, description, configuration: 0..4. NUL-terminated, as long as the model.

@@ -13,7 +13,7 @@ final class RPNHead {
             var names = ["rpn.head.conv.\(index).0"]
             if index == 0 { names.append("rpn.head.conv") }
             convolutions.append(try loader.convolution(names, channels: channels, outChannels: channels, kernel: 3))
-        } while convolutions.count < 8 && loader.contains("rpn.head.conv.\(convolutions.count).0.weight")
+        } while convolutions.count < 8 && loader.containsAny(below: "rpn.head.conv.\(convolutions.count).")
         self.convolutions = convolutions
         predictor = try loader.predictor(
             [("rpn.head.cls_logits", anchors), ("rpn.head.bbox_pred", anchors * 4)], channels: channels, rank: 4)

@@ -76,11 +76,14 @@ public struct ImageDescription {
         func bad(_ what: String) -> ULDorError { ULDorError(.image, what) }
         // Finer than any scanner, and more than a body: what lies beyond is a mistake of units.
         let plausible = 1e-3...1e3
-        for (name, value) in [("spacing_x_mm", spacingX), ("spacing_y_mm", spacingY), ("slice_interval_mm", sliceInterval)] {
+        func check(_ name: StaticString, _ value: Double) throws(ULDorError) {
             guard value == 0 || plausible.contains(value) else {
                 throw bad("image.\(name) is \(value), neither 0 (not known) nor within 0.001...1000 mm")
             }
         }
+        try check("spacing_x_mm", spacingX)
+        try check("spacing_y_mm", spacingY)
+        try check("slice_interval_mm", sliceInterval)
         guard (spacingX > 0) == (spacingY > 0) else {
             throw bad("image.spacing_x_mm and spacing_y_mm: one is set, the other is not")
         }
@@ -105,12 +108,9 @@ public struct ImageDescription {
             throw bad(data == nil ? "image.data and image.slices are both NULL" : "image.data and image.slices are both set")
         }
         guard dataBytes >= 0, offset >= 0 else { throw bad("image.data_bytes or offset_bytes does not fit") }
-        var low = offset, high = offset
-        let steps =
-            slices == nil
-            ? [("x", strideX, width), ("y", strideY, height), ("z", strideZ, depth)]
-            : [("x", strideX, width), ("y", strideY, height)]
-        for (axis, stride, count) in steps {
+        var low = offset
+        var high = offset
+        func reach(_ axis: StaticString, _ stride: Int, _ count: Int) throws(ULDorError) {
             let (span, overflow1) = stride.multipliedReportingOverflow(by: count - 1)
             let (end, overflow2) = (span < 0 ? low : high).addingReportingOverflow(span)
             guard !overflow1, !overflow2 else {
@@ -118,6 +118,9 @@ public struct ImageDescription {
             }
             if span < 0 { low = end } else { high = end }
         }
+        try reach("x", strideX, width)
+        try reach("y", strideY, height)
+        if slices == nil { try reach("z", strideZ, depth) }
         let (end, overflow) = high.addingReportingOverflow(type.bytes)
         guard !overflow, low >= 0, end <= dataBytes else {
             throw bad("image: its strides reach bytes \(low)..<\(overflow ? high : end) of a buffer of \(dataBytes) (data_bytes)")

@@ -39,11 +39,11 @@ struct InputPipeline {
 
         let hu: UnsafeMutablePointer<Float> = try execution.take(count: try checkedProduct(area, channels))
         try readSlices(image, into: hu, &geometry, execution)
-        if last == .hu { return (hu, image.height, image.width, geometry) }
-
         // The crop is decided in HU, before the window overwrites them.
         try findCrop(image, keySlice: hu + channels / 2 * area, &geometry, execution)
         findScale(image, &geometry, isMeasuring: execution.isMeasuring)
+        if last == .hu { return (hu, image.height, image.width, geometry) }
+
         if !execution.isMeasuring {
             uk_window(
                 hu, Int64(area * channels), config.windowLow, config.windowHigh, config.rangeLow, config.rangeHigh, hu)

@@ -58,7 +58,7 @@ struct Findings: ~Copyable {
         list.removeAll()
         points.removeAll()
         spans.removeAll()
-        let size = model.mask.size
+        let cells = model.mask.size * model.mask.size
         for index in 0..<output.count {
             try execution.checkCancelled()
             let detection = output.detections[index]
@@ -68,10 +68,15 @@ struct Findings: ~Copyable {
             finding.lesion = detection.lesion
             finding.falsePositive = detection.falsePositive
             finding.box = frame.box(detection.box)
+            // What lay in the last, rounded-up row or column of the input may have no extent in the image.
+            guard finding.box.width > 0, finding.box.height > 0 else { continue }
             (finding.x1, finding.y1) = (Double(finding.box.x1), Double(finding.box.y1))
             (finding.x2, finding.y2) = (Double(finding.box.x2), Double(finding.box.y2))
             finding.hasMillimetres = frame.spacing != nil
-            try measure(&finding, mask: output.masks + index * size * size, frame, model)
+            // Masks close ranks with the findings.
+            let mask = output.masks + list.count * cells
+            if index > list.count { mask.update(from: output.masks + index * cells, count: cells) }
+            try measure(&finding, mask: mask, frame, model)
             try list.append(finding)
         }
     }

@@ -26,7 +26,7 @@ public struct ResultBlock: BitwiseCopyable {
             return start
         }
         let findingsOffset = try place(findings.list.count, MemoryLayout<Finding>.stride)
-        let masksOffset = try place(output.count * cells, MemoryLayout<Float>.stride)
+        let masksOffset = try place(findings.list.count * cells, MemoryLayout<Float>.stride)
         let spansOffset = try place(findings.spans.count, MemoryLayout<ContourSpan>.stride)
         let pointsOffset = try place(findings.points.count, MemoryLayout<Point>.stride)
         let block = ResultBlock(
@@ -38,7 +38,7 @@ public struct ResultBlock: BitwiseCopyable {
         memory.bindMemory(to: Stored.self, capacity: 1).initialize(
             to: Stored(block: block, deallocate: allocator.deallocateFunction))
         copy(findings.list.elements, to: memory + findingsOffset)
-        copy(UnsafeMutableBufferPointer(start: output.masks, count: output.count * cells), to: memory + masksOffset)
+        copy(UnsafeMutableBufferPointer(start: output.masks, count: findings.list.count * cells), to: memory + masksOffset)
         copy(findings.spans.elements, to: memory + spansOffset)
         copy(findings.points.elements, to: memory + pointsOffset)
         return memory
@@ -105,18 +105,26 @@ public struct ResultView {
         forEachRun(index) { x, y, length in (out + y * rowStride + x).update(repeating: 1, count: length) }
     }
 
-    /// Horizontal runs of set pixels, row by row. Pastes a row at a time, so no memory is needed.
+    /// Pixels that are pasted at a time when nothing but the stack holds them.
+    private static let chunk = 256
+
+    /// Horizontal runs of set pixels, row by row; a long one may come in pieces.
     private func forEachRun(_ index: Int, _ body: (_ x: Int, _ y: Int, _ length: Int) -> Void) {
         let paste = paste(index)
-        withUnsafeTemporaryAllocation(of: Float.self, capacity: Swift.max(paste.width, 1)) { row in
-            guard let base = row.baseAddress, paste.area > 0 else { return }
+        withUnsafeTemporaryAllocation(of: Float.self, capacity: Self.chunk) { buffer in
+            guard let pixels = buffer.baseAddress, paste.area > 0 else { return }
             for y in Int(paste.region.y0)..<Int(paste.region.y1) {
-                paste.fill(row: y, base)
-                var x = 0
-                while x < paste.width {
-                    let start = x
-                    while x < paste.width, base[x] > block.threshold { x += 1 }
-                    if x > start { body(Int(paste.region.x0) + start, y, x - start) } else { x += 1 }
+                var first = Int(paste.region.x0)
+                while first < Int(paste.region.x1) {
+                    let count = Swift.min(Self.chunk, Int(paste.region.x1) - first)
+                    paste.fill(uk_region(x0: Int32(first), y0: Int32(y), x1: Int32(first + count), y1: Int32(y) + 1), pixels)
+                    var x = 0
+                    while x < count {
+                        let start = x
+                        while x < count, pixels[x] > block.threshold { x += 1 }
+                        if x > start { body(first + start, y, x - start) } else { x += 1 }
+                    }
+                    first += count
                 }
             }
         }
@@ -133,18 +141,23 @@ public struct ResultView {
         let threshold = block.threshold
         var written = 0
         var failure: ULDorError?
-        withUnsafeTemporaryAllocation(of: Float.self, capacity: Swift.max(paste.height, 1)) { pixels in
-            guard let column = pixels.baseAddress else { return }
-            var filled = -1
+        withUnsafeTemporaryAllocation(of: Float.self, capacity: Self.chunk) { buffer in
+            guard let pixels = buffer.baseAddress else { return }
+            // The piece of a column that is pasted now; pixels are asked for column by column, downwards.
+            var column = -1
+            var first = 0
             do throws(ULDorError) {
                 try RunLength.encode(
                     placement,
                     isSet: { x, y in
-                        if x != filled {
-                            paste.fill(column: Int(paste.region.x0) + x, column)
-                            filled = x
+                        if x != column || y >= first + Self.chunk {
+                            (column, first) = (x, y)
+                            let left = paste.region.x0 + Int32(x)
+                            let top = paste.region.y0 + Int32(y)
+                            let bottom = Swift.min(top + Int32(Self.chunk), paste.region.y1)
+                            paste.fill(uk_region(x0: left, y0: top, x1: left + 1, y1: bottom), pixels)
                         }
-                        return column[y] > threshold
+                        return pixels[y - first] > threshold
                     },
                     emit: { run in
                         if let counts, written < capacity { counts[written] = run }
@@ -156,15 +169,5 @@ public struct ResultView {
         }
         if let failure { throw failure }
         return written
-    }
-}
-
-extension MaskPaste {
-    func fill(row y: Int, _ pixels: UnsafeMutablePointer<Float>) {
-        fill(uk_region(x0: region.x0, y0: Int32(y), x1: region.x1, y1: Int32(y) + 1), pixels)
-    }
-
-    func fill(column x: Int, _ pixels: UnsafeMutablePointer<Float>) {
-        fill(uk_region(x0: Int32(x), y0: region.y0, x1: Int32(x) + 1, y1: region.y1), pixels)
     }
 }

@@ -228,7 +228,7 @@ struct StageRunner {
     /// N x C x H x W into a new map.
     private func load(_ entry: TensorSet.Entry) throws(ULDorError) -> FeatureMap {
         let (batch, channels, height, width) = (entry.dim(0), entry.dim(1), entry.dim(2), entry.dim(3))
-        guard entry.count > 0, batch <= 65536, channels <= 65536, height <= 16384, width <= 16384 else {
+        guard channels > 0, height > 0, width > 0, batch <= 65536, channels <= 65536, height <= 16384, width <= 16384 else {
             throw .invalidArgument("inputs: tensor \(String(cString: entry.name)) is empty or too large")
         }
         let map = try execution.map(batch, height, width, channels)
@@ -262,8 +262,8 @@ struct StageRunner {
         _ entry: TensorSet.Entry, _ name: String, _ size: InputSize
     ) throws(ULDorError) -> UnsafeMutablePointer<Box> {
         let count = entry.dim(0)
-        guard count >= 1, count <= 65536 else {
-            throw .invalidArgument("inputs: tensor \(name) has \(count) rows, not within 1...65536")
+        guard count <= 65536 else {
+            throw .invalidArgument("inputs: tensor \(name) has \(count) rows, more than 65536")
         }
         let boxes: UnsafeMutablePointer<Box> = try execution.take(count: count)
         guard !execution.isMeasuring else { return boxes }

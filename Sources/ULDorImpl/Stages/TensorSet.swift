@@ -1,3 +1,5 @@
+import Glibc
+
 /// An ordered set of named, dense float32 tensors (uldor_tensors). Not thread-safe.
 public final class TensorSet {
     public struct Entry: BitwiseCopyable {
@@ -65,6 +67,8 @@ public final class TensorSet {
             Entry(name: characters, data: values, count: count, rank: Int32(dims.count), dims: (dim(0), dim(1), dim(2), dim(3))))
         return values
     }
+
+    public func contains(_ name: UnsafePointer<CChar>) -> Bool { entries.elements.contains { strcmp($0.name, name) == 0 } }
 
     // MARK: For stages
 

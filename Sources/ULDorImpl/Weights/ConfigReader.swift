@@ -4,7 +4,7 @@ struct ConfigReader: ~Copyable {
     private let source: String
 
     init(_ text: UnsafeBufferPointer<UInt8>, source: String, allocator: Allocator) throws(ULDorError) {
-        json = try JSONDocument.parse(text, allocator: allocator, what: "\(source): the configuration")
+        json = try JSONDocument.parse(text, allocator: allocator, what: "\(source): the configuration", status: .model)
         self.source = source
     }
 
@@ -168,9 +168,14 @@ struct ConfigReader: ~Copyable {
         _ object: Int, _ prefix: String, _ body: (String, Int) throws(ULDorError) -> Void
     ) throws(ULDorError) {
         guard json.isObject(object) else { throw bad(prefix.isEmpty ? "it" : String(prefix.dropLast()), "an object is expected") }
+        let count = json.childCount(object)
+        guard count <= 64 else { throw bad(prefix.isEmpty ? "it" : String(prefix.dropLast()), "more than 64 fields") }
+        var seen: Set<String> = []
         var key = json.firstChild(object)
-        for _ in 0..<json.childCount(object) {
-            try body(prefix + printable(json.raw(key)), key + 1)
+        for _ in 0..<count {
+            let name = prefix + printable(json.raw(key))
+            guard seen.insert(name).inserted else { throw bad(name, "appears twice") }
+            try body(name, key + 1)
             key = json.nextKey(after: key)
         }
     }

@@ -8,6 +8,8 @@ struct TensorRecord: BitwiseCopyable {
     var dims: (Int, Int, Int, Int)
     var offset: Int
     var elements: Int
+    /// Whether the network has taken it.
+    var isUsed = false
 
     /// Dimension `index`, 1 past the rank.
     func dim(_ index: Int) -> Int {
@@ -84,13 +86,36 @@ final class Safetensors {
         self.table = table
     }
 
-    func find(_ name: String) -> TensorRecord? {
+    func find(_ name: String) -> TensorRecord? { place(of: name).map { records.base[$0] } }
+
+    /// Whether any tensor's name begins so: then the layer is there, and a tensor that it lacks is missing.
+    func containsAny(below prefix: String) -> Bool {
+        var prefix = prefix
+        return prefix.withUTF8 { bytes in
+            records.elements.prefix(recordCount).contains { $0.name.starts(with: bytes) }
+        }
+    }
+
+    func markUsed(_ name: String) { if let place = place(of: name) { records.base[place].isUsed = true } }
+
+    /// Name of a tensor of the detector's own parts that nothing has taken: a checkpoint of another network, or one that
+    /// lacks the tensor which would have led there.
+    func firstUnused() -> String? {
+        for record in records.elements.prefix(recordCount) where !record.isUsed {
+            let name = printable(record.name)
+            let isPart = name.hasPrefix("backbone.") || name.hasPrefix("rpn.") || name.hasPrefix("roi_heads.")
+            if isPart, !name.hasSuffix(".num_batches_tracked") { return name }
+        }
+        return nil
+    }
+
+    private func place(of name: String) -> Int? {
         var name = name
         return name.withUTF8 { bytes in
             var slot = Int(Self.hash(bytes) & UInt64(table.count - 1))
             while table.base[slot] != 0 {
-                let record = records.base[Int(table.base[slot]) - 1]
-                if record.name.elementsEqual(bytes) { return record }
+                let place = Int(table.base[slot]) - 1
+                if records.base[place].name.elementsEqual(bytes) { return place }
                 slot = (slot + 1) & (table.count - 1)
             }
             return nil

@@ -21,7 +21,7 @@ final class TensorLoader {
         return nil
     }
 
-    func contains(_ name: String) -> Bool { file.find(name) != nil }
+    func containsAny(below prefix: String) -> Bool { file.containsAny(below: prefix) }
 
     func require(_ names: [String]) throws(ULDorError) -> (name: String, record: TensorRecord) {
         guard let found = find(names) else { throw error("tensor \(names[0]) is missing") }
@@ -48,6 +48,7 @@ final class TensorLoader {
         }
         guard bad < 0 else { throw error("tensor \(name) holds \(values.base[Int(bad)]) at element \(bad)") }
         parameters += record.elements
+        file.markUsed(name)
         return values
     }
 

@@ -46,11 +46,11 @@ int uk_pack_conv(const uk_exec *exec, const float *weights, const float *scale, 
 int uk_convolve(const uk_exec *exec, const uk_table *table, const uk_conv *conv);
 
 /*
- * Fully connected: output[rows][columns] = relu?(input[rows][inner] * weights[columns][inner]^T + bias), by OpenBLAS
- * in blocks of a fixed size.
+ * Fully connected: output[rows][columns] = relu?(input[rows][inner] * weights[columns][inner]^T + bias), in
+ * blocks of a fixed size, each by the table's product or OpenBLAS.
  */
-int uk_linear(const uk_exec *exec, const float *input, const float *weights, const float *bias, int64_t rows,
-              int32_t columns, int32_t inner, bool relu, float *output);
+int uk_linear(const uk_exec *exec, const uk_table *table, const float *input, const float *weights, const float *bias,
+              int64_t rows, int32_t columns, int32_t inner, bool relu, float *output);
 
 /* RoIAlign of `count` regions; region i reads rois[i] and writes pooled * pooled * channels floats at output + i * that. */
 int uk_roi_align(const uk_exec *exec, const uk_table *table, const uk_roi *rois, int64_t count, float *output);

@@ -85,6 +85,12 @@ typedef struct uk_roi {
     bool aligned;
 } uk_roi;
 
+/* ---------------------------------------------------------------------------------------- Fully connected */
+
+/* output[r][c] = sum of input[r][i] * weights[c][i], r < rows, c < columns; rows of `output` are `stride` apart. */
+typedef void (*uk_product)(const float *input, const float *weights, int32_t rows, int32_t columns, int32_t inner,
+                           int64_t stride, float *output);
+
 /* ------------------------------------------------------------------------------------------------- Table */
 
 /* The kernels of one instruction set. */
@@ -96,6 +102,8 @@ typedef struct uk_table {
     /* 3 x 3, stride 2, padding 1: one output row of height x width x channels input. */
     void (*max_pool_row)(const float *input, int32_t height, int32_t width, int32_t channels, int32_t out_row,
                          float *output);
+    /* NULL: OpenBLAS (ULDorKernels/linear.c). */
+    uk_product product;
 } uk_table;
 
 extern const uk_table uk_table_portable;

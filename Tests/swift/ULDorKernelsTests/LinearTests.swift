@@ -7,22 +7,26 @@ import ULDorKernels
     func agreesWithDefinition(_ rows: Int, _ columns: Int, _ inner: Int) {
         var generator = Generator(seed: 5)
         let input = generator.floats(rows * inner), weights = generator.floats(columns * inner), bias = generator.floats(columns)
-        func run(_ threads: Int32, relu: Bool) -> [Float] {
-            var output = [Float](repeating: .nan, count: rows * columns)
-            var exec = uk_exec(threads: threads, cancel: nil)
-            #expect(uk_linear(&exec, input, weights, bias, Int64(rows), Int32(columns), Int32(inner), relu, &output) == UK_OK)
-            return output
-        }
-        let plain = run(1, relu: false), rectified = run(1, relu: true)
-        for row in 0..<rows {
-            for column in 0..<columns {
-                let sum = (0..<inner).reduce(Double(bias[column])) {
-                    $0 + Double(input[row * inner + $1]) * Double(weights[column * inner + $1])
-                }
-                #expect(abs(Double(plain[row * columns + column]) - sum) < 2e-5)
+        for table in tables() {
+            func run(_ threads: Int32, relu: Bool) -> [Float] {
+                var output = [Float](repeating: .nan, count: rows * columns)
+                var exec = uk_exec(threads: threads, cancel: nil)
+                #expect(
+                    uk_linear(&exec, table, input, weights, bias, Int64(rows), Int32(columns), Int32(inner), relu, &output)
+                        == UK_OK)
+                return output
             }
+            let plain = run(1, relu: false), rectified = run(1, relu: true)
+            for row in 0..<rows {
+                for column in 0..<columns {
+                    let sum = (0..<inner).reduce(Double(bias[column])) {
+                        $0 + Double(input[row * inner + $1]) * Double(weights[column * inner + $1])
+                    }
+                    #expect(abs(Double(plain[row * columns + column]) - sum) < 2e-5)
+                }
+            }
+            #expect(rectified == plain.map { max($0, 0) })
+            for threads: Int32 in [2, 3, 8] { #expect(run(threads, relu: false) == plain) }
         }
-        #expect(rectified == plain.map { max($0, 0) })
-        for threads: Int32 in [2, 3, 8] { #expect(run(threads, relu: false) == plain) }
     }
 }

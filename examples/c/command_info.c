@@ -1,0 +1,146 @@
+/* command_info.c - `uldor info`: what a weights file holds */
+#include <getopt.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <uldor.h>
+
+#include "commands.h"
+#include "json_text.h"
+#include "message.h"
+#include "model_open.h"
+#include "reason.h"
+
+static const char help[] =
+    "usage: uldor info [options] WEIGHTS\n"
+    "\n"
+    "Shows what a model is: its architecture, classes, input, size, name and licence.\n"
+    "\n"
+    "      --json            the same as JSON, with the whole configuration\n"
+    "      --config FILE     JSON to use instead of the configuration in the weights\n"
+    "  -h, --help            this text\n";
+
+typedef struct model_texts {
+    const char *name, *version, *license, *description, *config;
+} model_texts;
+
+static model_texts texts_of(const uldor_model *model) {
+    model_texts texts = {"", "", "", "", "{}"};
+    uldor_model_get_text(model, ULDOR_TEXT_NAME, &texts.name);
+    uldor_model_get_text(model, ULDOR_TEXT_VERSION, &texts.version);
+    uldor_model_get_text(model, ULDOR_TEXT_LICENSE, &texts.license);
+    uldor_model_get_text(model, ULDOR_TEXT_DESCRIPTION, &texts.description);
+    uldor_model_get_text(model, ULDOR_TEXT_CONFIG, &texts.config);
+    return texts;
+}
+
+static const char *rule_name(const uldor_model_info *info) {
+    return info->class_rule == ULDOR_CLASS_RULE_BEST_CLASS ? "best_class" : "per_class";
+}
+
+static const char *class_name(const uldor_model *model, int32_t index) {
+    const char *name = "";
+    uldor_model_get_class_name(model, index, &name);
+    return name;
+}
+
+static void print_text(const char *label, const char *text) {
+    if (*text == 0) return;
+    printf("%-14s", label);
+    message_print_foreign(stdout, text);
+    putchar('\n');
+}
+
+static void print_summary(const char *path, const uldor_model *model, const uldor_model_info *info) {
+    model_texts texts = texts_of(model);
+    print_text("file", path);
+    print_text("name", texts.name);
+    print_text("version", texts.version);
+    print_text("licence", texts.license);
+    print_text("description", texts.description);
+    printf("%-14s", "network");
+    if (info->depth != 0) printf("Mask R-CNN, ResNet-%d with FPN\n", (int)info->depth);
+    else printf("Mask R-CNN, ResNet (other depth) with FPN\n");
+    printf("%-14sstem %d, FPN %d, box head %d, mask head %d (masks of %d x %d)\n", "channels", (int)info->stem_channels,
+           (int)info->fpn_channels, (int)info->box_channels, (int)info->mask_channels, (int)info->mask_size,
+           (int)info->mask_size);
+    printf("%-14s%d at each place\n", "anchors", (int)info->anchors_per_location);
+    printf("%-14s", "classes");
+    for (int32_t i = 0; i < info->classes; i++) {
+        if (i > 0) fputs(", ", stdout);
+        message_print_foreign(stdout, class_name(model, i));
+    }
+    printf(" (%s)\n", rule_name(info));
+    printf("%-14s%d slice%s", "input", (int)info->input_channels, info->input_channels == 1 ? "" : "s");
+    if (info->input_channels > 1) printf(" %g mm apart", info->slice_distance_mm);
+    printf(", pixels of %g mm, at most %d a side\n", info->spacing_mm, (int)info->max_size);
+    printf("%-14sscore above %g, at most %d a slice\n", "findings", (double)info->score_threshold,
+           (int)info->detections);
+    printf("%-14s%lld\n", "parameters", (long long)info->parameters);
+    printf("%-14s%.1f MB\n", "memory", (double)info->memory_bytes / 1e6);
+}
+
+static int print_json(const char *path, const uldor_model *model, const uldor_model_info *info, reason *why) {
+    model_texts texts = texts_of(model);
+    json_t *classes = json_array();
+    for (int32_t i = 0; i < info->classes; i++) json_array_append_new(classes, json_text(class_name(model, i)));
+    json_t *config = json_loads(texts.config, 0, NULL);
+    json_t *document = json_pack(
+        "{so so so so so so so ss si s{si si si si si} si s{si so so si} so si sI sI}", "path", json_text(path), "name",
+        json_text(texts.name), "version", json_text(texts.version), "license", json_text(texts.license), "description",
+        json_text(texts.description), "config", config != NULL ? config : json_null(), "classes", classes, "class_rule",
+        rule_name(info), "depth", (int)info->depth, "channels", "stem", (int)info->stem_channels, "fpn",
+        (int)info->fpn_channels, "box", (int)info->box_channels, "mask", (int)info->mask_channels, "mask_size",
+        (int)info->mask_size, "anchors_per_location", (int)info->anchors_per_location, "input", "slices",
+        (int)info->input_channels, "slice_distance_mm", json_number(info->slice_distance_mm), "spacing_mm",
+        json_number(info->spacing_mm), "max_size", (int)info->max_size, "score_threshold",
+        json_float(info->score_threshold), "max_detections", (int)info->detections, "parameters",
+        (json_int_t)info->parameters, "memory_bytes", (json_int_t)info->memory_bytes);
+    int status = json_write_file(document, "-", JSON_INDENT(2), why);
+    json_decref(document);
+    return status;
+}
+
+static int usage_error(const char *text, const char *what) {
+    message_error(NULL, "info: %s%s", text, what);
+    fputs("Try 'uldor info --help'.\n", stderr);
+    return EXIT_USAGE;
+}
+
+int command_info(int argc, char **argv) {
+    static const struct option long_options[] = {{"json", no_argument, NULL, 'j'},
+                                                 {"config", required_argument, NULL, 'c'},
+                                                 {"help", no_argument, NULL, 'h'},
+                                                 {0}};
+    const char *config = NULL;
+    bool json = false;
+    int option;
+    opterr = 0;
+    while ((option = getopt_long(argc, argv, ":hj", long_options, NULL)) != -1) {
+        if (option == 'h') {
+            fputs(help, stdout);
+            return EXIT_OK;
+        }
+        if (option == 'j') json = true;
+        else if (option == 'c') config = optarg;
+        else if (option == ':') return usage_error("a value is missing after ", argv[optind - 1]);
+        else return usage_error("unknown option ", argv[optind - 1]);
+    }
+    if (optind + 1 != argc) return usage_error("one weights file is needed", "");
+    uldor_model *model = model_open(argv[optind], config, 0);
+    if (model == NULL) return EXIT_FAILED;
+    uldor_model_info info = {.struct_size = sizeof info};
+    reason why;
+    int code = EXIT_OK;
+    if (uldor_model_get_info(model, &info) < 0) {
+        message_error(argv[optind], "%s", uldor_last_error());
+        code = EXIT_FAILED;
+    } else if (!json) {
+        print_summary(argv[optind], model, &info);
+    } else if (print_json(argv[optind], model, &info, &why) != 0) {
+        message_error("-", "%s", why.text);
+        code = EXIT_FAILED;
+    }
+    uldor_model_free(model);
+    return code;
+}

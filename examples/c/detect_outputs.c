@@ -1,0 +1,52 @@
+/* detect_outputs.c - see detect_outputs.h */
+#include "detect_outputs.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "message.h"
+#include "output_file.h"
+#include "reason.h"
+
+static int digits_of(int32_t number) { return snprintf(NULL, 0, "%d", (int)number); }
+
+char *detect_overlay_path(const detect_options *options, int index, const image *image, bool several_slices) {
+    const char *path = options->overlay, *slash = strrchr(path, '/'), *dot = strrchr(path, '.');
+    if (strcmp(path, "-") == 0) return strdup(path);
+    size_t stem = dot != NULL && dot > (slash != NULL ? slash : path) ? (size_t)(dot - path) : strlen(path);
+    char number[32] = "", slice[32] = "";
+    if (options->image_count > 1) snprintf(number, sizeof number, "-%0*d", digits_of(options->image_count), index + 1);
+    if (several_slices)
+        snprintf(slice, sizeof slice, "-s%0*d", digits_of(image->slices - 1), (int)image_slice_number(image));
+    size_t capacity = strlen(path) + sizeof number + sizeof slice;
+    char *name = malloc(capacity);
+    if (name != NULL) snprintf(name, capacity, "%.*s%s%s%s", (int)stem, path, number, slice, path + stem);
+    return name;
+}
+
+static bool is_same_file(const char *one, const char *other) {
+    struct stat a, b;
+    if (stat(one, &a) != 0 || stat(other, &b) != 0) return false;
+    return S_ISREG(a.st_mode) && a.st_dev == b.st_dev && a.st_ino == b.st_ino;
+}
+
+/* Finds out about outputs that cannot be written, or would replace an input, before the work and not after it. */
+static int check_output(const detect_options *options, const char *path, reason *why) {
+    if (output_file_check(path, why) != 0) return -1;
+    bool is_input = is_same_file(path, options->weights);
+    for (int i = 0; i < options->image_count && !is_input; i++) is_input = is_same_file(path, options->images[i]);
+    return is_input ? reason_set(why, "this is an input; it is not overwritten") : 0;
+}
+
+int detect_check_outputs(const detect_options *options) {
+    const char *paths[] = {options->json, options->overlay};
+    reason why;
+    for (int i = 0; i < 2; i++) {
+        if (paths[i] == NULL || check_output(options, paths[i], &why) == 0) continue;
+        message_error(paths[i], "%s", why.text);
+        return -1;
+    }
+    return 0;
+}

@@ -1,0 +1,28 @@
+/*
+ * interrupt.h - Ctrl-C, SIGTERM and SIGHUP
+ *
+ * One thread waits for the signals, so that what happens then is ordinary code: uldor_session_cancel() may not be called
+ * from a signal handler. While a session detects, the first signal cancels it and the tool winds up by itself; at any other
+ * time, and on the second signal, the thread removes the unfinished output file and ends the process.
+ */
+#ifndef INTERRUPT_H
+#define INTERRUPT_H
+
+#include <stdbool.h>
+
+#include <uldor.h>
+
+/* Call before any other thread exists: the signal mask is inherited. Returns 0, or an errno value. */
+int interrupt_start(void);
+/* The session to cancel from now on; NULL: none. */
+void interrupt_set_session(uldor_session *session);
+/* The signal that came in, or 0. */
+int interrupt_received(void);
+
+/* Between hold and release the process is not ended: for steps that create, rename and announce a file. */
+void interrupt_hold(void);
+void interrupt_release(void);
+/* The unfinished file to remove; the string must live until it is replaced. NULL: none. Call it while holding. */
+void interrupt_set_unfinished(const char *path);
+
+#endif
