@@ -21,19 +21,29 @@ SOURCES := $(shell find Sources include -type f) Package.swift
 # $$ORIGIN finds a libomp.so.5 beside the library (the Python wheel) before the system's.
 SHARED := -Xswiftc -static-stdlib -Xswiftc -use-ld=lld \
   -Xlinker -soname=$(SONAME) -Xlinker --version-script=$(CURDIR)/Sources/libuldor.map \
-  -Xlinker -Bsymbolic -Xlinker -z -Xlinker nodelete -Xlinker -z -Xlinker defs -Xlinker -z -Xlinker noexecstack \
-  -Xlinker --gc-sections -Xlinker --no-undefined
+  -Xlinker -Bsymbolic -Xlinker -z -Xlinker nodelete
+STRICT := -Xlinker -z -Xlinker defs -Xlinker -z -Xlinker noexecstack -Xlinker --gc-sections
+# AddressSanitizer and UBSan; their symbols come from the program that loads the library, so undefined ones stay.
+SANITIZE := --sanitize=address -Xswiftc -g -Xcc -g -Xcc -fno-omit-frame-pointer -Xcc -fsanitize=undefined \
+  -Xcc -fno-sanitize-recover=undefined
 
 all: $(LIBRARY) $(TOOL)
 
 $(LIBRARY): $(SOURCES) | deps
-	$(SWIFT) build -c release --product uldor $(SHARED)
+	$(SWIFT) build -c release --product uldor $(SHARED) $(STRICT)
 	mkdir -p build/lib
 	cp "$$($(SWIFT) build -c release --show-bin-path)/libuldor.so" $@.new
 	strip --strip-unneeded $@.new
 	patchelf --set-rpath '$$ORIGIN' $@.new
 	mv $@.new $@
 	ln -sf $(SONAME) build/lib/libuldor.so
+
+# The sanitized library, for `make -C Tests/abi check-asan`.
+asan: build/asan/libuldor.so
+build/asan/libuldor.so: $(SOURCES) | deps
+	$(SWIFT) build -c release --product uldor --scratch-path .build-asan $(SANITIZE) $(SHARED)
+	mkdir -p build/asan
+	cp "$$($(SWIFT) build -c release --scratch-path .build-asan --show-bin-path)/libuldor.so" $@
 
 $(TOOL): $(LIBRARY) $(wildcard examples/c/*.c examples/c/*.h examples/c/Makefile)
 	$(MAKE) -C examples/c
@@ -77,4 +87,4 @@ install: all
 clean:
 	rm -rf build .build .build-*
 
-.PHONY: all deps demo test parity wheel install clean
+.PHONY: all asan deps demo test parity wheel install clean

@@ -10,9 +10,9 @@ let c: [CSetting] = [.unsafeFlags(["-std=c17", "-Wall", "-Wextra", "-Werror", "-
 // Swift's clang parses the OpenMP pragma; Debian's libomp is linked below (docs/threading.md).
 let withOpenMP: [CSetting] = c + [.unsafeFlags(["-fopenmp"])]
 #if arch(x86_64)
-let avx2: [CSetting] = [.unsafeFlags(["-mavx2", "-mfma"])]
+    let avx2: [CSetting] = [.unsafeFlags(["-mavx2", "-mfma"])]
 #else
-let avx2: [CSetting] = []
+    let avx2: [CSetting] = []
 #endif
 
 // A private copy of OpenBLAS that never starts a thread: see Sources/ULDorKernels/openblas_host.c.
@@ -33,8 +33,9 @@ let package = Package(
         .systemLibrary(name: "CULDor", path: "include"),
         .target(name: "ULDorKernelsBase", cSettings: withOpenMP),
         .target(name: "ULDorKernelsAVX2", dependencies: ["ULDorKernelsBase"], cSettings: c + avx2),
-        .target(name: "ULDorKernels", dependencies: ["ULDorKernelsBase", "ULDorKernelsAVX2"], cSettings: c,
-                linkerSettings: link),
+        .target(
+            name: "ULDorKernels", dependencies: ["ULDorKernelsBase", "ULDorKernelsAVX2"], cSettings: c,
+            linkerSettings: link),
         .target(name: "ULDorJSON", cSettings: c),
         .target(name: "ULDorImpl", dependencies: ["ULDorKernels", "ULDorJSON"]),
         .target(name: "ULDorC", dependencies: ["CULDor", "ULDorImpl"]),

@@ -4,7 +4,7 @@ set -eu
 packages="
 make gcc g++ pkg-config patchelf binutils
 libopenblas-dev libomp-dev libjsmn-dev
-libpng-dev libcairo2-dev libnifti-dev libjansson-dev
+libpng-dev zlib1g-dev libcairo2-dev libnifti-dev libjansson-dev
 python3 python3-venv
 qemu-user
 "

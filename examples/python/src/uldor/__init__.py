@@ -1,0 +1,33 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Universal lesion detection on CT slices: numpy arrays in; boxes, masks and RECIST diameters out.
+
+Research use only; not a medical device. The work is done by libuldor; see README.md for the first steps.
+"""
+from __future__ import annotations
+
+from . import _abi
+from .errors import (
+    BufferTooSmall, Busy, Cancelled, Degenerate, FileError, FormatError, ImageError, InternalError, InvalidArgument,
+    ModelError, NoMemory, UldorError, Unsupported,
+)
+from .model import Model, ModelInfo
+from .pseudo_mask import PseudoMask
+from .result import Detection, Diameter, Result
+from .session import INPUT_STEPS, InputInfo, Session, SessionInfo
+from .tensors import STAGES
+
+__version__ = "0.1.0"
+
+
+def library_version() -> str:
+    """Version of the libuldor in use, such as "0.1.0"."""
+    number = _abi.lib.uldor_version()
+    return f"{number >> 16 & 255}.{number >> 8 & 255}.{number & 255}"
+
+
+__all__ = [
+    "BufferTooSmall", "Busy", "Cancelled", "Degenerate", "Detection", "Diameter", "FileError", "FormatError",
+    "INPUT_STEPS", "ImageError", "InputInfo", "InternalError", "InvalidArgument", "Model", "ModelError", "ModelInfo",
+    "NoMemory", "PseudoMask", "Result", "STAGES", "Session", "SessionInfo", "UldorError", "Unsupported",
+    "library_version",
+]
