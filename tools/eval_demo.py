@@ -46,13 +46,14 @@ def match(boxes, truth):
 
 def detect(model, seed, count, lesions=None):
     """Every detection as (score, image, match), and the number of lesions in each image."""
-    rows, numbers, sizes = [], [], []
+    rows, numbers = [], []
     for index in range(count):
         image, boxes, _ = train_demo.sample((seed, index), lesions)
         with torch.no_grad():
             out = model([torch.from_numpy(image)])[0]
         order = torch.argsort(out["scores"], descending=True)
-        rows += [(s, index, m) for s, m in zip(out["scores"][order].tolist(), match(out["boxes"][order], torch.from_numpy(boxes)))]
+        hits = match(out["boxes"][order], torch.from_numpy(boxes))
+        rows += [(s, index, m) for s, m in zip(out["scores"][order].tolist(), hits)]
         numbers.append(len(boxes))
     return rows, numbers
 

@@ -19,12 +19,13 @@ candidates before NMS is wrong, not a tie.
 from __future__ import annotations
 
 import argparse
+import csv
 import itertools
 import json
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
+from typing import Any, Dict, Iterable, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -379,23 +380,26 @@ def _is_well_conditioned(single: Arrays, double: Arrays, rules: Rules) -> bool:
     return all(got <= limit / 2 for got, limit in zip(distance(single, double, rules), (BOX_PX, SCORE, MASK_PROBABILITY)))
 
 
-def _reference(scratch: Path, arch: str, classes: int, size: Tuple[int, int],
-               seed: int) -> Tuple[Path, np.ndarray, Arrays, int]:
-    """Weights, input, torchvision's intermediates and the input's seed; from the scratch directory where they are there."""
+def _weights(scratch: Path, arch: str, classes: int, seed: int) -> Path:
     import make_weights
+
+    weights = scratch / f"{arch}_{classes}class.safetensors"
+    if not weights.exists():
+        scratch.mkdir(parents=True, exist_ok=True)
+        make_weights.make(weights, make_weights.architecture(arch, classes, make_weights.FULL),
+                          make_weights.configuration(arch, classes, False), (512, 512), seed)
+    return weights
+
+
+def _reference(weights: Path, inputs: Iterable[Tuple[str, np.ndarray]]) -> Tuple[str, np.ndarray, Arrays]:
+    """Name, tensor and torchvision's intermediates of the first of the named inputs on which torchvision is well
+    conditioned; kept beside the weights."""
     import torch
     import torchvision_model
     import torchvision_reference
-    from synthetic_slice import ct_like
 
-    scratch.mkdir(parents=True, exist_ok=True)
-    weights = scratch / f"{arch}_{classes}class.safetensors"
-    if not weights.exists():
-        make_weights.make(weights, make_weights.architecture(arch, classes, make_weights.FULL),
-                          make_weights.configuration(arch, classes, False), (512, 512), seed)
-    for input_seed in range(seed + 1, seed + 100):
-        tensor = ct_like(*size, 3, input_seed)
-        stored = scratch / f"{arch}_{classes}class_{size[0]}x{size[1]}_seed{input_seed}.npz"
+    for name, tensor in inputs:
+        stored = weights.with_name(f"{weights.stem}_{name}.npz")
         if not stored.exists():
             with torch.no_grad():
                 double, config = torchvision_model.load(weights, torch.float64)
@@ -412,8 +416,37 @@ def _reference(scratch: Path, arch: str, classes: int, size: Tuple[int, int],
             np.savez(stored, **parts)
         arrays = dict(np.load(stored))
         if arrays:
-            return weights, tensor, arrays, input_seed
-    raise SystemExit(f"parity: no input of {size[0]} x {size[1]} on which torchvision agrees with itself")
+            return name, tensor, arrays
+    raise SystemExit(f"parity: {weights.stem}: no input on which torchvision in float32 agrees with itself in float64")
+
+
+def _synthetic(text: str, seed: int) -> Iterator[Tuple[str, np.ndarray]]:
+    """CT-like inputs of a size, HEIGHTxWIDTH."""
+    from synthetic_slice import ct_like
+
+    height, width = (int(side) for side in text.split("x"))
+    for input_seed in range(seed + 1, seed + 100):
+        yield f"{text} #{input_seed}", ct_like(height, width, 3, input_seed)
+
+
+def _key_slices(folder: Path, weights: Path) -> Iterator[Tuple[str, np.ndarray]]:
+    """The network's input for each key slice of a DeepLesion folder (Images_png, DL_info.csv), by the library itself."""
+    import cv2
+    import uldor
+
+    with open(folder / "DL_info.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    for row in rows:
+        series, slice_name = row["File_name"].rsplit("_", 1)
+        spacing_x, spacing_y, interval = (float(part) for part in row["Spacing_mm_px_"].split(","))
+        key = int(slice_name[:3])
+        paths = [folder / "Images_png" / series / f"{number:03d}.png" for number in range(max(key - 20, 1), key + 21)]
+        slices = [cv2.imread(str(path), cv2.IMREAD_UNCHANGED) if path.is_file() else None for path in paths]
+        with uldor.Model(weights) as model, model.session() as session:
+            tensor, _ = session.input(slices, "normalised", key_slice=paths.index(folder / "Images_png" / series / slice_name),
+                                      spacing=(spacing_x, spacing_y), slice_interval=interval, intercept=-32768)
+        # The calibrated random weights were made for inputs of about this spread.
+        yield f"{series} {key}", np.ascontiguousarray((tensor - tensor.mean()) / tensor.std())
 
 
 def _print_table(rows: Sequence[Sequence[str]], markdown: bool) -> None:
@@ -430,6 +463,7 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
     parser.add_argument("--arch", nargs="+", default=["resnet50"])
     parser.add_argument("--classes", nargs="+", type=int, default=[2])
     parser.add_argument("--sizes", nargs="+", default=["512x512"], help="HEIGHTxWIDTH")
+    parser.add_argument("--deeplesion", type=Path, help="folder with DL_info.csv and Images_png: its key slices, too")
     parser.add_argument("--scratch", type=Path, default=ROOT / "build" / "parity")
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--instructions", nargs="+", default=["best"], choices=["best", "portable"])
@@ -439,16 +473,19 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
         sys.path.insert(0, path)
     import uldor
 
-    networks = [["network", "classes", "size", "input seed", "instructions", "worst stage, rms / max of std", "detections", "ties",
+    networks = [["network", "classes", "input", "instructions", "worst stage, rms / max of std", "detections", "ties",
                  "boxes px", "scores", "masks", "within limits", "libuldor to float64", "torchvision to float64"]]
     worst: Dict[str, Tuple[Error, str]] = {}
     failed = False
-    for arch, classes, text in itertools.product(options.arch, options.classes, options.sizes):
-        size = tuple(int(side) for side in text.split("x"))
-        weights, tensor, reference, input_seed = _reference(options.scratch, arch, classes, size, options.seed)
-        named = stage_inputs(reference, tensor)
-        for instructions in options.instructions:
-            where = f"{arch}, {classes} classes, {text}, {instructions}"
+    for arch, classes in itertools.product(options.arch, options.classes):
+        weights = _weights(options.scratch, arch, classes, options.seed)
+        inputs = [_synthetic(text, options.seed) for text in options.sizes]
+        if options.deeplesion:
+            inputs.append(_key_slices(options.deeplesion, weights))
+        references = (_reference(weights, choices) for choices in inputs)
+        for (name, tensor, reference), instructions in itertools.product(references, options.instructions):
+            named = stage_inputs(reference, tensor)
+            where = f"{arch}, {classes} classes, {name}, {instructions}"
             print(where, file=sys.stderr, flush=True)
             with uldor.Model(weights) as model, model.session(instructions=instructions) as session:
                 box_rules, rpn_rules = rules_of(model.config)
@@ -466,7 +503,7 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
             good = whole.within_limits and all(error.within_limits for error in errors.values())
             failed = failed or not good
             stage = max(errors, key=lambda name: errors[name].rms)
-            networks.append([arch, str(classes), text, str(input_seed), instructions,
+            networks.append([arch, str(classes), name, instructions,
                              f"{stage} {errors[stage].rms:.1e} / {errors[stage].max:.1e}",
                              f"{len(whole.match.pairs)} of {len(named['scores'])}", str(whole.match.ties),
                              f"{whole.box:.1e}", f"{whole.score:.1e}", f"{whole.mask:.1e}", "yes" if good else "NO",
