@@ -37,11 +37,15 @@ const char *uk_openmp_conflict(void)
     const char *allowed = getenv("KMP_DUPLICATE_LIB_OK");
     if (allowed && (allowed[0] == '1' || allowed[0] == 'T' || allowed[0] == 't')) return NULL;
     void *flag = NULL;
+    unsigned int value = 0;
     Dl_info theirs, ours;
-    if (sscanf(text, "%p", &flag) != 1) return NULL;
+    if (sscanf(text, "%p-%x-", &flag, &value) != 2) return NULL;
+    /*
+     * A killed process leaves its registration behind for the next one of its number. One that is alive points at a
+     * variable of a library loaded here, which still holds what was registered.
+     */
+    if (!dladdr(flag, &theirs) || *(volatile unsigned int *)flag != value) return NULL;
     /* The same library that this one calls: it is simply initialised already. */
-    if (dladdr(flag, &theirs) && dladdr((void *)omp_get_thread_limit, &ours) && theirs.dli_fbase == ours.dli_fbase)
-        return NULL;
-    /* A fork leaves the parent's registration under another process id, so what is found here is alive. */
+    if (dladdr((void *)omp_get_thread_limit, &ours) && theirs.dli_fbase == ours.dli_fbase) return NULL;
     return "another OpenMP runtime (LLVM or Intel) is active in this process";
 }

@@ -35,19 +35,23 @@ static void work(const uk_exec *exec, _Atomic int64_t *next, int64_t count, uk_j
     }
 }
 
+/* On its own, since the compiler asks OpenMP for the thread's number on entry to a function with a region in it. */
+static __attribute__((noinline)) void work_together(int32_t threads, const uk_exec *exec, _Atomic int64_t *next,
+                                                    int64_t count, uk_job job, const void *context)
+{
+    int before = kmp_get_blocktime();
+    kmp_set_blocktime(AWAKE_MS);
+#pragma omp parallel num_threads(threads)
+    work(exec, next, count, job, context);
+    kmp_set_blocktime(before);
+}
+
 int uk_parallel_for(const uk_exec *exec, int64_t count, uk_job job, const void *context)
 {
     _Atomic int64_t next = 0;
     int32_t threads = exec->threads < count ? exec->threads : (int32_t)count;
-    if (threads <= 1) {
-        /* OpenMP is not even touched: a host whose own runtime forbids a second one still works. */
-        work(exec, &next, count, job, context);
-    } else {
-        int before = kmp_get_blocktime();
-        kmp_set_blocktime(AWAKE_MS);
-#pragma omp parallel num_threads(threads)
-        work(exec, &next, count, job, context);
-        kmp_set_blocktime(before);
-    }
+    /* With one thread OpenMP is not even touched: a host whose own runtime forbids a second one still works. */
+    if (threads <= 1) work(exec, &next, count, job, context);
+    else work_together(threads, exec, &next, count, job, context);
     return exec->cancel && uk_flag_load(exec->cancel) ? UK_CANCELLED : UK_OK;
 }
