@@ -69,7 +69,9 @@ parity: all $(VENV)/.ready
 	sh scripts/parity.sh $(VENV)
 
 wheel: all $(VENV)/.ready
-	sh examples/python/bundle.sh $(VENV)
+	sh examples/python/bundle.sh
+	$(VENV)/bin/pip wheel --quiet --no-deps --wheel-dir dist examples/python; status=$$?; \
+	  sh examples/python/bundle.sh --clean; exit $$status
 
 install: all
 	$(INSTALL) -d $(DESTDIR)$(LIBDIR)/pkgconfig $(DESTDIR)$(INCLUDEDIR) $(DESTDIR)$(BINDIR) \

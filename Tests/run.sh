@@ -5,7 +5,7 @@ set -u
 cd "$(dirname "$0")/.." || exit 2
 VENV=${VENV:-.venv}
 SWIFT=${SWIFT:-swift}
-suites=${ONLY:-swift abi asan cli python install}
+suites=${ONLY:-swift abi asan cli python wheel install}
 total_passed=0 total_failed=0 total_skipped=0
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
@@ -48,7 +48,8 @@ run_pytest() {
     [ $status -eq 0 ] && tail -3 "$log" || cat "$log"
     line=$(tail -1 "$log")
     part() { echo "$line" | grep -oE "[0-9]+ $1" | grep -oE '[0-9]+' | head -1; }
-    count "$name" $status "$(part passed)" "$(($(part failed || echo 0) + $(part error || echo 0)))" "$(part skipped)"
+    failures=$(part failed) errors=$(part error)
+    count "$name" $status "$(part passed)" $((${failures:-0} + ${errors:-0})) "$(part skipped)"
 }
 
 for suite in $suites; do
@@ -66,6 +67,7 @@ for suite in $suites; do
         fi ;;
     cli) run_pytest cli Tests/cli ;;
     python) run_pytest python Tests/python ;;
+    wheel) run_counted wheel sh Tests/wheel.sh ;;
     install) run_counted install sh Tests/install.sh ;;
     *) echo "no suite $suite" && exit 2 ;;
     esac

@@ -73,26 +73,34 @@ def _calibrate_heads(model: MaskRCNN, image: Tensor, foreground_bias: float) -> 
     def flat(layer: nn.Module, maps: list[Tensor]) -> Tensor:
         return torch.cat([layer(m).flatten(2) for m in maps], 2)
 
+    # Every layer of the heads is centred, as training with normalisation would have it. Without that what a deep random
+    # network says varies by a few per cent about a large mean, and the last layers blow its rounding errors up.
+    hidden = p
     for conv in head.conv:
         nn.init.kaiming_normal_(conv[0].weight)
-    hidden = [head.conv(m) for m in p]
+        _rescale(conv[0], flat(conv[0], hidden), 1.0)
+        hidden = [conv(m) for m in hidden]
     _rescale(head.cls_logits, flat(head.cls_logits, hidden), 2.0, -2.0)
-    _rescale(head.bbox_pred, flat(head.bbox_pred, hidden), 0.35)
+    _rescale(head.bbox_pred, flat(head.bbox_pred, hidden), 0.2)
 
+    boxes, _ = reference.stage_proposals(model, *reference.stage_rpn_head(model, p), size, tuple(padded.shape[-2:]))
+    features = reference.stage_box_roi_align(model, p, boxes, size).flatten(1)
     for layer in (roi.box_head.fc6, roi.box_head.fc7):
         nn.init.kaiming_normal_(layer.weight)
-        nn.init.normal_(layer.bias, 0, 0.05)
-    boxes, _ = reference.stage_proposals(model, *reference.stage_rpn_head(model, p), size, tuple(padded.shape[-2:]))
-    features = roi.box_head(reference.stage_box_roi_align(model, p, boxes, size))
+        _rescale(layer, layer(features), 1.0)
+        features = layer(features).relu()
     predictor = roi.box_predictor
     _rescale(predictor.cls_score, predictor.cls_score(features), 1.2)
     predictor.cls_score.bias[1:] += foreground_bias
-    _rescale(predictor.bbox_pred, predictor.bbox_pred(features), 0.8)
+    _rescale(predictor.bbox_pred, predictor.bbox_pred(features), 0.5)
 
     found, _, _ = reference.stage_box_post(model, *predictor(features), boxes, size)
-    features = roi.mask_head(reference.stage_mask_roi_align(model, p, found, size))
+    features = reference.stage_mask_roi_align(model, p, found, size)
+    for block in roi.mask_head:
+        _rescale(block[0], block[0](features), 1.0)
+        features = block(features)
     nn.init.normal_(roi.mask_predictor.conv5_mask.bias, 0, 0.05)
-    _rescale(roi.mask_predictor.mask_fcn_logits, roi.mask_predictor(features), 3.0)
+    _rescale(roi.mask_predictor.mask_fcn_logits, roi.mask_predictor(features), 2.0)
 
 
 @torch.no_grad()

@@ -2,11 +2,16 @@
 
 import os
 import pathlib
+import signal
 
 import pytest
 
 import cli_files
 from cli_tool import DATA, ROOT, Tool
+
+
+# A parent that ignores Ctrl-C (nohup, a script's background job) would hand that on to the tool.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

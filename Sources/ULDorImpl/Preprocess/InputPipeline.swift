@@ -83,16 +83,15 @@ struct InputPipeline {
         let other: UnsafeMutablePointer<Float> = try execution.take(count: area)
         guard !execution.isMeasuring else { return }
         for channel in 0..<config.slices {
-            try execution.checkCancelled()
             let source = sampling.source(ofChannel: channel)
             let near = present(image, source.near), far = present(image, source.far)
             if near != source.near || far != source.far || (sampling.isUnknown && channel != config.slices / 2) {
                 geometry.missingNeighbours += 1
             }
             let plane = hu + channel * area
-            try read(image, image.keySlice + near, into: plane)
+            try read(image, image.keySlice + near, into: plane, execution)
             if far != near {
-                try read(image, image.keySlice + far, into: other)
+                try read(image, image.keySlice + far, into: other, execution)
                 uk_blend(plane, other, source.fraction, Int64(area), plane)
             }
         }
@@ -105,9 +104,12 @@ struct InputPipeline {
         return offset
     }
 
-    private func read(_ image: ImageDescription, _ slice: Int, into plane: UnsafeMutablePointer<Float>) throws(ULDorError) {
+    private func read(
+        _ image: ImageDescription, _ slice: Int, into plane: UnsafeMutablePointer<Float>, _ execution: Execution
+    ) throws(ULDorError) {
         guard let origin = image.origin(ofSlice: slice) else { throw ULDorError(.image, "slice \(slice) is not there") }
         for y in 0..<image.height {
+            try execution.checkCancelled()
             let bad = uk_read_row(
                 image.type.rawValue, origin + y * image.strideY, image.strideX, Int32(image.width), Float(image.slope),
                 Float(image.intercept), plane + y * image.width)
