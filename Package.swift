@@ -3,7 +3,6 @@
 // version, static Swift runtime). `swift build` and `swift test` work on their own.
 import PackageDescription
 
-let openblas = Context.environment["ULDOR_OPENBLAS"] ?? "/usr/lib/x86_64-linux-gnu/openblas-pthread/libopenblas.a"
 let openmp = Context.environment["ULDOR_OPENMP_DIR"] ?? "/usr/lib/llvm-14/lib"
 
 let c: [CSetting] = [.unsafeFlags(["-std=c17", "-Wall", "-Wextra", "-Werror", "-fvisibility=hidden", "-fno-math-errno"])]
@@ -15,16 +14,7 @@ let withOpenMP: [CSetting] = c + [.unsafeFlags(["-fopenmp"])]
     let avx2: [CSetting] = []
 #endif
 
-// A private copy of OpenBLAS that never starts a thread: see Sources/ULDorKernels/openblas_host.c.
-let link: [LinkerSetting] = [
-    .unsafeFlags([
-        openblas, "-L", openmp,
-        "-Xlinker", "--wrap=blas_get_cpu_number", "-Xlinker", "--wrap=blas_thread_init",
-        "-Xlinker", "--wrap=openblas_fork_handler",
-    ]),
-    .linkedLibrary("iomp5"),
-    .linkedLibrary("m"),
-]
+let link: [LinkerSetting] = [.unsafeFlags(["-L", openmp]), .linkedLibrary("iomp5"), .linkedLibrary("m")]
 
 let package = Package(
     name: "uldor",

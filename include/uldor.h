@@ -31,7 +31,8 @@
  *   newer one passes beyond this library's knowledge must be zero and comes back as zero.
  * - Pointers to options, strings and callbacks are copied from during the call; pixels, weights in memory and
  *   coordinates are only read during the call. Nothing is kept, except the user pointers of callbacks and of the
- *   allocator, which must live as long as the handle that they were given to.
+ *   allocator, which must live as long as the handle that they were given to and everything made from it: sessions
+ *   and results free through their model's allocator, too.
  * - Variable-size output: call with a NULL buffer and capacity 0 to learn the size, then with a buffer. A buffer that
  *   is too small is ULDOR_ERROR_BUFFER_TOO_SMALL and nothing is written, the count neither.
  * - The process is left alone: no global state, signal handler, environment variable, thread-count or
@@ -46,7 +47,7 @@
  * Threads
  *
  * A model is immutable: any number of threads and sessions may use it at once. A session is used by one thread at a
- * time; a second call while one runs returns ULDOR_ERROR_BUSY. uldor_session_cancel() may be called from any thread. A
+ * time; a second call while one runs returns ULDOR_ERROR_BUSY. A calling thread needs 256 KiB of stack. uldor_session_cancel() may be called from any thread. A
  * result is immutable: any thread may read it. Results are the same bits for every number of threads.
  */
 #ifndef ULDOR_H
@@ -111,7 +112,8 @@ ULDOR_API const char *uldor_last_error(void);
  * Allocator. Every allocation whose size depends on input (weights, images, buffers, results) goes through it; a few
  * objects of fixed size do not. `allocate` returns `bytes` (never 0) aligned to `alignment` (a power of two, at most
  * 4096), or NULL, which becomes ULDOR_ERROR_NOMEM. `deallocate` gets the pointer and the same `bytes`. Both are called by
- * the thread that calls the library, from several threads at once where the handle is used by several.
+ * the thread that calls the library, from several threads at once where the handle is used by several. They must not call
+ * the library.
  */
 typedef struct uldor_allocator {
     size_t struct_size;
@@ -126,7 +128,7 @@ typedef void (*uldor_log_fn)(void *user, int32_t level, const char *message);
 
 /*
  * Progress: `fraction` 0..1 and the stage's name ("backbone", "proposals" ...). Called only on the thread that called the
- * library. A non-zero return cancels the call (ULDOR_ERROR_CANCELLED). Handles in use may not be freed in it (BUSY).
+ * library. A non-zero return cancels the call (ULDOR_ERROR_CANCELLED). The session in use cannot be freed in it (BUSY).
  */
 typedef int32_t (*uldor_progress_fn)(void *user, double fraction, const char *stage);
 
@@ -276,7 +278,8 @@ ULDOR_API uldor_status uldor_session_create(uldor_model *model, const uldor_sess
 ULDOR_API uldor_status uldor_session_free(uldor_session *session);
 /*
  * Makes the call that runs on this session, if one does, return ULDOR_ERROR_CANCELLED within milliseconds; with none
- * running nothing happens. The session stays usable. From any thread, but not from a signal handler.
+ * running nothing happens. The session stays usable. From any thread, but not from a signal handler, and not while
+ * another thread frees the session. (Inputs beyond 1024 x 1024 or images beyond 4096 x 4096: tens of milliseconds.)
  */
 ULDOR_API uldor_status uldor_session_cancel(uldor_session *session);
 /*
@@ -287,7 +290,7 @@ ULDOR_API const char *uldor_session_last_error(const uldor_session *session);
 
 typedef struct uldor_session_info {
     size_t struct_size;
-    int32_t threads;          /* in use; 1 where a foreign OpenMP runtime forbids more (docs/threading.md) */
+    int32_t threads;          /* in use; fewer than asked for where the process cannot have them (docs/threading.md) */
     int32_t reserved;
     const char *instructions; /* "avx2" or "portable"; static storage */
     int64_t memory_bytes;     /* held by the session now */
@@ -394,7 +397,7 @@ ULDOR_API uldor_status uldor_result_get_contour_count(const uldor_result *result
  */
 ULDOR_API uldor_status uldor_result_get_contour(const uldor_result *result, int32_t index, int32_t contour, double *xy,
                                                 size_t capacity, size_t *points);
-/* The mask head's probabilities for the detection's class: mask_size x mask_size floats over the box. */
+/* The mask head's probabilities for the detection's class: mask_size x mask_size floats over the box; `capacity` in floats. */
 ULDOR_API uldor_status uldor_result_get_mask_probabilities(const uldor_result *result, int32_t index, float *out,
                                                            size_t capacity);
 ULDOR_API uldor_status uldor_result_free(uldor_result *result);

@@ -1,12 +1,13 @@
 #!/bin/sh
-# Installs what building and testing needs from Debian's packages; does nothing where all of it is there.
+# Installs what building and testing needs from Debian's packages; does nothing where all of it is there. qemu-user and OpenBLAS
+# are for the tests alone.
 set -eu
 packages="
 make gcc g++ pkg-config patchelf binutils
-libopenblas-dev libomp-dev libjsmn-dev
+libomp-dev libjsmn-dev
 libpng-dev zlib1g-dev libcairo2-dev libnifti-dev libjansson-dev
 python3 python3-venv
-qemu-user
+qemu-user libopenblas-dev
 "
 missing=
 for package in $packages; do

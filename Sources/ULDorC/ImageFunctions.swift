@@ -18,6 +18,7 @@ public func imageInit(_ image: UnsafeMutablePointer<uldor_image>?, _ structSize:
 func readImage(_ pointer: UnsafePointer<uldor_image>?) throws(ULDorError) -> ImageDescription {
     let pointer = try require(pointer, "image")
     let raw = try readStruct(pointer, defaults: imageDefaults, minimum: MemoryLayout<Int>.size, "image")
+    guard raw.reserved == 0 else { throw .invalidArgument("image.reserved is \(raw.reserved), not 0") }
     guard let type = ImageDescription.PixelType(rawValue: raw.type) else {
         throw ULDorError(.image, "image.type is \(raw.type), not one of ULDOR_INT16, ULDOR_UINT16, ULDOR_FLOAT32")
     }

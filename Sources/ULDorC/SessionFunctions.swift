@@ -27,6 +27,7 @@ private func readOptions(_ pointer: UnsafePointer<uldor_session_options>?) throw
         guard value <= 1 else { throw .invalidArgument("options.\(name) is \(value), not within 0...1 and not negative") }
         return value < 0 ? nil : value
     }
+    guard raw.reserved == 0 else { throw .invalidArgument("options.reserved is \(raw.reserved), not 0") }
     var options = SessionOptions()
     options.allocator = try readAllocator(raw.allocator)
     options.log = raw.log

@@ -34,8 +34,8 @@ public func tensorsAdd(
         for index in 0..<Int(rank) {
             let size = Int(dims[index])
             let (product, overflow) = count.multipliedReportingOverflow(by: size)
-            guard size >= 0, !overflow else {
-                throw .invalidArgument("dims[\(index)] is \(dims[index]): negative, or the tensor does not fit")
+            guard (0...1 << 32).contains(size), !overflow else {
+                throw .invalidArgument("dims[\(index)] is \(dims[index]): negative or too large")
             }
             count = product
             sizes.append(size)

@@ -21,28 +21,46 @@ void uk_window(const float *from, int64_t count, float low, float high, float ra
 }
 
 /*
- * A square is a row of columns: two passes of a running count along lines of `count` bytes. Erosion sets where all `size`
- * bytes are set, dilation where any is; bytes outside the line are unset.
+ * A square is a row of columns: a running count along each row, then one for each column, row by row. Erosion sets where all
+ * `size` bytes are set, dilation where any is; bytes outside are unset.
  */
-static void slide(const uint8_t *from, uint8_t *to, int32_t count, ptrdiff_t stride, int32_t size, bool erode)
+static void slide_row(const uint8_t *from, uint8_t *to, int32_t count, int32_t size, bool erode)
 {
     int32_t half = size / 2, set = 0;
-    for (int32_t i = 0; i < half && i < count; i++) set += from[i * stride];
+    for (int32_t i = 0; i < half && i < count; i++) set += from[i];
     for (int32_t i = 0; i < count; i++) {
-        if (i + half < count) set += from[(i + half) * stride];
-        if (i - half - 1 >= 0) set -= from[(i - half - 1) * stride];
-        to[i * stride] = erode ? set == size : set > 0;
+        if (i + half < count) set += from[i + half];
+        if (i - half - 1 >= 0) set -= from[i - half - 1];
+        to[i] = erode ? set == size : set > 0;
     }
 }
 
-void uk_binary_open(uint8_t *mask, int32_t height, int32_t width, int32_t size, uint8_t *scratch)
+static void count_row(const uint8_t *row, int32_t width, int32_t sign, int32_t *counts)
 {
+    for (int32_t x = 0; x < width; x++) counts[x] += sign * row[x];
+}
+
+int uk_binary_open(const uk_exec *exec, uint8_t *mask, int32_t height, int32_t width, int32_t size, uint8_t *scratch,
+                   int32_t *counts)
+{
+    int32_t half = size / 2;
     for (int pass = 0; pass < 2; pass++) {
         bool erode = pass == 0;
-        for (int32_t y = 0; y < height; y++)
-            slide(mask + (int64_t)y * width, scratch + (int64_t)y * width, width, 1, size, erode);
-        for (int32_t x = 0; x < width; x++) slide(scratch + x, mask + x, height, width, size, erode);
+        for (int32_t y = 0; y < height; y++) {
+            if (uk_is_stopping(exec)) return UK_CANCELLED;
+            slide_row(mask + (int64_t)y * width, scratch + (int64_t)y * width, width, size, erode);
+        }
+        memset(counts, 0, (size_t)width * sizeof *counts);
+        for (int32_t y = 0; y < half && y < height; y++) count_row(scratch + (int64_t)y * width, width, 1, counts);
+        for (int32_t y = 0; y < height; y++) {
+            if (uk_is_stopping(exec)) return UK_CANCELLED;
+            if (y + half < height) count_row(scratch + (int64_t)(y + half) * width, width, 1, counts);
+            if (y - half - 1 >= 0) count_row(scratch + (int64_t)(y - half - 1) * width, width, -1, counts);
+            uint8_t *to = mask + (int64_t)y * width;
+            for (int32_t x = 0; x < width; x++) to[x] = erode ? counts[x] == size : counts[x] > 0;
+        }
     }
+    return UK_OK;
 }
 
 /* Source position of an output index: lower neighbour, upper neighbour, weight of the upper. */

@@ -10,12 +10,14 @@
 
 extern int omp_get_thread_limit(void);
 
+void uk_start_openmp(void) { (void)omp_get_thread_limit(); }
+
 /* The registration that LLVM's and Intel's runtimes leave for each other: "<address>-<value>-<library file>". */
 static bool registration(char *text, size_t capacity)
 {
     char path[96];
     snprintf(path, sizeof path, "/dev/shm/__KMP_REGISTERED_LIB_%d_%d", (int)getpid(), (int)getuid());
-    int file = open(path, O_RDONLY | O_CLOEXEC);
+    int file = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
     if (file >= 0) {
         ssize_t n = read(file, text, capacity - 1);
         close(file);

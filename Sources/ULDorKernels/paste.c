@@ -78,18 +78,16 @@ static void exact_source(int32_t pixel, float low_edge, float high_edge, int32_t
 void uk_paste(const float *mask, int32_t size, uk_box box, bool continuous, uk_region region, float *to)
 {
     int_box b = expanded(size, box);
-    for (int32_t y = region.y0; y < region.y1; y++)
+    int32_t shift = continuous ? 0 : 1;
+    for (int32_t y = region.y0; y < region.y1; y++) {
+        int32_t y0, y1, x0, x1;
+        float fy, fx;
+        if (continuous) exact_source(y, box.y1, box.y2, size, &y0, &y1, &fy);
+        else padded_source(y - b.y1, b.height, size + 2, &y0, &y1, &fy);
         for (int32_t x = region.x0; x < region.x1; x++) {
-            int32_t y0, y1, x0, x1;
-            float fy, fx;
-            if (continuous) {
-                exact_source(y, box.y1, box.y2, size, &y0, &y1, &fy);
-                exact_source(x, box.x1, box.x2, size, &x0, &x1, &fx);
-                *to++ = sample(mask, size, y0, x0, y1, x1, fy, fx);
-            } else {
-                padded_source(y - b.y1, b.height, size + 2, &y0, &y1, &fy);
-                padded_source(x - b.x1, b.width, size + 2, &x0, &x1, &fx);
-                *to++ = sample(mask, size, y0 - 1, x0 - 1, y1 - 1, x1 - 1, fy, fx);
-            }
+            if (continuous) exact_source(x, box.x1, box.x2, size, &x0, &x1, &fx);
+            else padded_source(x - b.x1, b.width, size + 2, &x0, &x1, &fx);
+            *to++ = sample(mask, size, y0 - shift, x0 - shift, y1 - shift, x1 - shift, fy, fx);
         }
+    }
 }

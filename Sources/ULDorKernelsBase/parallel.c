@@ -11,6 +11,8 @@ int32_t uk_flag_load(const int32_t *flag)
     return atomic_load_explicit((const _Atomic int32_t *)flag, memory_order_acquire);
 }
 
+bool uk_is_stopping(const uk_exec *exec) { return exec->state && uk_flag_load(exec->state) == UK_STOPPING; }
+
 bool uk_flag_exchange(int32_t *flag, int32_t expected, int32_t desired)
 {
     return atomic_compare_exchange_strong((_Atomic int32_t *)flag, &expected, desired);
@@ -28,7 +30,7 @@ enum { AWAKE_MS = 5 };
 static void work(const uk_exec *exec, _Atomic int64_t *next, int64_t count, uk_job job, const void *context)
 {
     for (;;) {
-        if (exec->cancel && uk_flag_load(exec->cancel)) return;
+        if (uk_is_stopping(exec)) return;
         int64_t index = atomic_fetch_add_explicit(next, 1, memory_order_relaxed);
         if (index >= count) return;
         job(context, index);
@@ -53,5 +55,5 @@ int uk_parallel_for(const uk_exec *exec, int64_t count, uk_job job, const void *
     /* With one thread OpenMP is not even touched: a host whose own runtime forbids a second one still works. */
     if (threads <= 1) work(exec, &next, count, job, context);
     else work_together(threads, exec, &next, count, job, context);
-    return exec->cancel && uk_flag_load(exec->cancel) ? UK_CANCELLED : UK_OK;
+    return uk_is_stopping(exec) ? UK_CANCELLED : UK_OK;
 }

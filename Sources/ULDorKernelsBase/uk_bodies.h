@@ -3,7 +3,6 @@
  *   UK_TABLE   the table's symbol          UK_NAME   its name
  *   UK_ROWS    pixels of a register tile   UK_LANES  floats of a vector (divides UK_PANEL)
  *   UK_BROADCAST(pointer)  a vector of copies of one float
- *   UK_OWN_PRODUCT         where matrix products are not OpenBLAS's
  * The arithmetic of one output value is the same chains over taps and channels in a fixed order, so its bits do not
  * depend on the tile it falls into.
  */
@@ -216,39 +215,9 @@ static void max_pool_row(const float *input, int32_t height, int32_t width, int3
     }
 }
 
-#ifdef UK_OWN_PRODUCT
-/* Four columns at a time share the row's loads; the lanes' partial sums are added in a fixed order. */
-static void product(const float *input, const float *weights, int32_t rows, int32_t columns, int32_t inner,
-                    int64_t stride, float *output)
-{
-    enum { TOGETHER = 4 };
-    for (int32_t c = 0; c < columns; c += TOGETHER) {
-        int32_t together = columns - c < TOGETHER ? columns - c : TOGETHER;
-        for (int32_t r = 0; r < rows; r++) {
-            const float *row = input + (int64_t)r * inner;
-            vec sum[TOGETHER] = {};
-            float rest[TOGETHER] = {};
-            int32_t i = 0;
-            for (; i + UK_LANES <= inner; i += UK_LANES)
-                for (int32_t t = 0; t < TOGETHER; t++)
-                    sum[t] += load(row + i) * load(weights + (int64_t)(c + (t < together ? t : 0)) * inner + i);
-            for (; i < inner; i++)
-                for (int32_t t = 0; t < together; t++) rest[t] += row[i] * weights[(int64_t)(c + t) * inner + i];
-            for (int32_t t = 0; t < together; t++) {
-                for (int32_t lane = 0; lane < UK_LANES; lane++) rest[t] += sum[t][lane];
-                output[r * stride + c + t] = rest[t];
-            }
-        }
-    }
-}
-#endif
-
 const uk_table UK_TABLE = {
     .name = UK_NAME,
     .conv_block = conv_block,
     .roi_align = roi_align,
     .max_pool_row = max_pool_row,
-#ifdef UK_OWN_PRODUCT
-    .product = product,
-#endif
 };

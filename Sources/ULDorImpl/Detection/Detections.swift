@@ -59,7 +59,8 @@ struct DetectionFilter {
                     scores[index] = ofClass[index].score
                 }
                 Ranking.descending(scores, count: found, order: order, scratch: scratch)
-                let survivors = suppress(boxes, order: order, count: found, threshold: nmsThreshold, limit: found, areas: areas)
+                let survivors = try suppress(
+                    boxes, order: order, count: found, threshold: nmsThreshold, limit: found, areas: areas, execution)
                 // In ascending order of index each one moves to a place that was read already.
                 heapSort(UnsafeMutableBufferPointer(start: order, count: survivors)) { $0 < $1 }
                 for place in 0..<survivors { ofClass[place] = ofClass[Int(order[place])] }

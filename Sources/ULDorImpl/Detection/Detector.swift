@@ -34,7 +34,7 @@ struct Detector {
             count == 0
             ? try execution.take(Float.self, count: 0)
             : try model.mask.probabilities(pyramid, maskPooler, found, count: count, execution)
-        try execution.report(1, "done")
+        try execution.report(0.95, "outlines")
         return NetworkOutput(detections: found, count: count, masks: masks)
     }
 

@@ -7,10 +7,11 @@
 /// - Returns: how many were kept, at most `limit`.
 func suppress(
     _ boxes: UnsafePointer<Box>, order: UnsafeMutablePointer<Int32>, count: Int, threshold: Float, limit: Int,
-    areas: UnsafeMutablePointer<Float>
-) -> Int {
+    areas: UnsafeMutablePointer<Float>, _ execution: Execution?
+) throws(ULDorError) -> Int {
     var kept = 0
     for place in 0..<count where kept < limit {
+        if place % 64 == 0 { try execution?.checkCancelled() }
         let candidate = boxes[Int(order[place])]
         let area = candidate.area
         var isFree = true

@@ -61,6 +61,7 @@ struct ProposalFilter {
         try execution.scratch { () throws(ULDorError) in
             let perLocation = anchors.perLocation
             let candidates = head.pixels * perLocation
+            guard candidates < Int(Int32.max) else { throw .tooLarge("objectness") }
             let logits: UnsafeMutablePointer<Float> = try execution.take(count: candidates)
             let order: UnsafeMutablePointer<Int32> = try execution.take(count: candidates)
             let scratch: UnsafeMutablePointer<Int32> = try execution.take(count: Ranking.scratchCount(candidates))
@@ -94,7 +95,9 @@ struct ProposalFilter {
             }
             // The sigmoid is monotonic, so the order by logit is the order by score.
             for index in 0..<count { order[index] = Int32(index) }
-            let kept = suppress(boxes, order: order, count: count, threshold: nmsThreshold, limit: postNMS, areas: areas)
+            try execution.checkCancelled()
+            let kept = try suppress(
+                boxes, order: order, count: count, threshold: nmsThreshold, limit: postNMS, areas: areas, execution)
             for place in 0..<kept {
                 all.boxes[position + place] = boxes[Int(order[place])]
                 all.scores[position + place] = scores[Int(order[place])]

@@ -50,6 +50,9 @@ final class Convolution {
     func forward(
         _ input: FeatureMap, into output: uk_map, residual: FeatureMap? = nil, relu: Bool, _ execution: Execution
     ) throws(ULDorError) {
+        guard input.channels == channels, output.pixel_stride >= outChannels else {
+            throw ULDorError(.internal, "a convolution of \(channels) to \(outChannels) channels on a map of \(input.channels)")
+        }
         var work = uk_conv()
         work.input = input.map
         work.output = output

@@ -32,6 +32,11 @@ final class Backbone {
                 let stride = stage > 1 && blocks.isEmpty ? 2 : 1
                 let block = try ResidualBlock(
                     loader, "\(prefix)layer\(stage).\(blocks.count)", channels: channels, stride: stride, config: config)
+                guard blocks.isEmpty || block.outChannels == channels else {
+                    throw loader.error(
+                        "\(prefix)layer\(stage).\(blocks.count) has \(block.outChannels) channels, the block before it \(channels)"
+                    )
+                }
                 channels = block.outChannels
                 blocks.append(block)
             }
@@ -165,8 +170,8 @@ extension TensorLoader {
     ) throws(ULDorError) -> Convolution {
         let record = try require(["\(name).weight"]).record
         let out = outChannels ?? record.dim(0), inner = channels ?? record.dim(1)
-        let weights = try load(["\(name).weight"], shape: [out, inner, kernel, kernel])
         try check(name, out, inner)
+        let weights = try load(["\(name).weight"], shape: [out, inner, kernel, kernel])
         let scale = try load(["\(norm).weight"], shape: [out])
         let shift = try load(["\(norm).bias"], shape: [out])
         let mean = try load(["\(norm).running_mean"], shape: [out])
@@ -188,8 +193,8 @@ extension TensorLoader {
     func convolution(_ names: [String], channels: Int, outChannels: Int? = nil, kernel: Int) throws(ULDorError) -> Convolution {
         let (name, record) = try require(names.map { "\($0).weight" })
         let out = outChannels ?? record.dim(0)
-        let weights = try load([name], shape: [out, channels, kernel, kernel])
         try check(name, out, channels)
+        let weights = try load([name], shape: [out, channels, kernel, kernel])
         let bias = try load(names.map { "\($0).bias" }, shape: [out])
         let layer = try Convolution(channels: channels, outChannels: out, kernel: kernel, allocator: allocator)
         layer.pack(weights.base, scale: nil, bias: bias.base, first: 0, count: out, execution: execution)

@@ -2,7 +2,8 @@
 final class BoxHead {
     static let pooled = 7
 
-    let fc6, fc7: Linear
+    /// Fully connected layers: 1 x 1 convolutions of maps of one pixel.
+    let fc6, fc7: Convolution
     /// K class logits, then 4 K deltas.
     let predictor: Convolution
     let classes: Int
@@ -24,14 +25,12 @@ final class BoxHead {
                 for cell in 0..<cells { to[cell * channels + channel] = from[channel * cells + cell] }
             }
         }
-        fc6 = Linear(
-            weights: permuted, bias: try loader.load(["\(prefix)fc6.bias"], shape: [hidden]), inner: channels * cells,
-            columns: hidden)
+        fc6 = try loader.fullyConnected(
+            permuted.base, bias: ["\(prefix)fc6.bias"], inner: channels * cells, columns: hidden)
         let second = try loader.load(["\(prefix)fc7.weight"], shape: [nil, hidden])
         let width = second.count / hidden
         try loader.check("\(prefix)fc7", width, hidden)
-        fc7 = Linear(
-            weights: second, bias: try loader.load(["\(prefix)fc7.bias"], shape: [width]), inner: hidden, columns: width)
+        fc7 = try loader.fullyConnected(second.base, bias: ["\(prefix)fc7.bias"], inner: hidden, columns: width)
         predictor = try loader.predictor(
             [("roi_heads.box_predictor.cls_score", classes), ("roi_heads.box_predictor.bbox_pred", classes * 4)],
             channels: width, rank: 2)
@@ -44,15 +43,26 @@ final class BoxHead {
         _ features: FeatureMap, into output: FeatureMap, _ execution: Execution
     ) throws(ULDorError) {
         try execution.scratch { () throws(ULDorError) in
-            let a = try fc6.forward(features.data, rows: features.batch, relu: true, execution)
-            let b = try fc7.forward(a, rows: features.batch, relu: true, execution)
-            let rows = FeatureMap(data: b, batch: features.batch, height: 1, width: 1, channels: fc7.columns)
-            try predictor.forward(rows, into: output, relu: false, execution)
+            let rows = FeatureMap(
+                data: features.data, batch: features.batch, height: 1, width: 1, channels: fc6.channels)
+            let hidden = try fc7.forward(try fc6.forward(rows, relu: true, execution), relu: true, execution)
+            try predictor.forward(hidden, into: output, relu: false, execution)
         }
     }
 
     /// A new map for the output of `regions` regions.
     func output(regions: Int, _ execution: Execution) throws(ULDorError) -> FeatureMap {
         try execution.map(regions, 1, 1, classes * 5)
+    }
+}
+
+extension TensorLoader {
+    fileprivate func fullyConnected(
+        _ weights: UnsafePointer<Float>, bias: [String], inner: Int, columns: Int
+    ) throws(ULDorError) -> Convolution {
+        let bias = try load(bias, shape: [columns])
+        let layer = try Convolution(channels: inner, outChannels: columns, kernel: 1, allocator: allocator)
+        layer.pack(weights, scale: nil, bias: bias.base, first: 0, count: columns, execution: execution)
+        return layer
     }
 }

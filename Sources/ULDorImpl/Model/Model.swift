@@ -92,7 +92,7 @@ public final class Model: @unchecked Sendable {
     public var info: Info {
         Info(
             depth: backbone.depth, classes: config.classes.count, inputChannels: config.input.slices,
-            stemChannels: backbone.stem.outChannels, pyramidChannels: pyramid.channels, boxChannels: box.fc7.columns,
+            stemChannels: backbone.stem.outChannels, pyramidChannels: pyramid.channels, boxChannels: box.fc7.outChannels,
             maskChannels: mask.convolutions[0].outChannels, maskSize: mask.size, anchorsPerLocation: rpn.anchors,
             parameters: parameters, memoryBytes: memoryBytes, maxSize: config.input.maxSize, detections: config.detections,
             classRule: config.resolvedClassRule, sliceDistance: config.input.sliceDistance, spacing: config.input.spacing,

@@ -59,13 +59,13 @@ public struct ImageDescription {
             throw bad("image.depth is \(depth), not within 1...\(Self.maximalDepth)")
         }
         guard (0..<depth).contains(keySlice) else { throw bad("image.key_slice is \(keySlice), not within 0..<\(depth)") }
-        guard slope.isFinite, slope != 0, Float(slope).isFinite else { throw bad("image.slope is \(slope)") }
+        guard Float(slope).isFinite, Float(slope) != 0 else { throw bad("image.slope is \(slope)") }
         guard intercept.isFinite, Float(intercept).isFinite else { throw bad("image.intercept is \(intercept)") }
         try checkLengths(needsSpacing)
         if image.strideX == 0 { image.strideX = type.bytes }
         if image.strideY == 0 { image.strideY = try stride(image.strideX, width) }
         if image.strideZ == 0 { image.strideZ = try stride(image.strideY, height) }
-        guard abs(image.strideX) >= type.bytes || width == 1 else {
+        guard image.strideX.magnitude >= UInt(type.bytes) || width == 1 else {
             throw bad("image.stride_x_bytes is \(strideX): pixels of \(type.bytes) bytes would overlap")
         }
         try image.checkExtent()

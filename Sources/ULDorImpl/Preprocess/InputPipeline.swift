@@ -129,9 +129,12 @@ struct InputPipeline {
         try execution.scratch { () throws(ULDorError) in
             let body: UnsafeMutablePointer<UInt8> = try execution.take(count: width * height)
             let scratch: UnsafeMutablePointer<UInt8> = try execution.take(count: width * height)
+            let counts: UnsafeMutablePointer<Int32> = try execution.take(count: width)
             guard !execution.isMeasuring else { return }
             for index in 0..<width * height { body[index] = keySlice[index] > config.bodyThreshold ? 1 : 0 }
-            uk_binary_open(body, Int32(height), Int32(width), Int32(config.bodyOpening), scratch)
+            try execution.run {
+                uk_binary_open($0, body, Int32(height), Int32(width), Int32(config.bodyOpening), scratch, counts)
+            }
             var left = width, right = -1, top = height, bottom = -1
             for y in 0..<height {
                 for x in 0..<width where body[y * width + x] != 0 {

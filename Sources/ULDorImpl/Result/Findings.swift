@@ -76,18 +76,21 @@ struct Findings: ~Copyable {
             // Masks close ranks with the findings.
             let mask = output.masks + list.count * cells
             if index > list.count { mask.update(from: output.masks + index * cells, count: cells) }
-            try measure(&finding, mask: mask, frame, model)
+            try measure(&finding, mask: mask, frame, model, execution)
             try list.append(finding)
         }
     }
 
     private mutating func measure(
-        _ finding: inout Finding, mask: UnsafePointer<Float>, _ frame: ImageFrame, _ model: Model
+        _ finding: inout Finding, mask: UnsafePointer<Float>, _ frame: ImageFrame, _ model: Model, _ execution: Execution
     ) throws(ULDorError) {
         let paste = MaskPaste(mask: mask, box: finding.box, model: model, width: frame.width, height: frame.height)
         try pasted.resize(paste.area)
         guard paste.area > 0, let pixels = pasted.elements.baseAddress else { return }
-        paste.fill(pixels)
+        for row in 0..<paste.height {
+            try execution.checkCancelled()
+            paste.fill(row: row, pixels + row * paste.width)
+        }
         let threshold = model.config.maskThreshold
         for index in 0..<paste.area where pixels[index] > threshold { finding.area += 1 }
         guard finding.area > 0 else { return }
@@ -149,6 +152,12 @@ struct MaskPaste {
 
     /// Probabilities of the region's pixels, row by row.
     func fill(_ pixels: UnsafeMutablePointer<Float>) { fill(region, pixels) }
+
+    /// The same for one of its rows.
+    func fill(row: Int, _ pixels: UnsafeMutablePointer<Float>) {
+        let y = region.y0 + Int32(row)
+        fill(uk_region(x0: region.x0, y0: y, x1: region.x1, y1: y + 1), pixels)
+    }
 
     /// The same for a part of the region.
     func fill(_ region: uk_region, _ pixels: UnsafeMutablePointer<Float>) {

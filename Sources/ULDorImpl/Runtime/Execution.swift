@@ -7,8 +7,8 @@ final class Execution {
     var arena: Arena
     let table: UnsafePointer<uk_table>
     let threads: Int32
-    /// Set by any thread; outlives every kernel call.
-    private let cancelFlag: UnsafeMutablePointer<Int32>
+    /// UK_IDLE, UK_RUNNING or UK_STOPPING: one word, so that a cancel reaches the call that runs and no other.
+    private let state: UnsafeMutablePointer<Int32>
     private let progress: Progress?
 
     struct Progress {
@@ -21,21 +21,23 @@ final class Execution {
         self.table = table
         self.threads = threads
         self.progress = progress
-        cancelFlag = .allocate(capacity: 1)
-        cancelFlag.initialize(to: 0)
+        state = .allocate(capacity: 1)
+        state.initialize(to: Int32(UK_IDLE))
     }
 
-    deinit { cancelFlag.deallocate() }
+    deinit { state.deallocate() }
 
     var isMeasuring: Bool { arena.isMeasuring }
 
     // MARK: Cancellation and progress
 
-    func cancel() { uk_flag_store(cancelFlag, 1) }
-    func clearCancellation() { uk_flag_store(cancelFlag, 0) }
+    /// False where a call runs already.
+    func begin() -> Bool { uk_flag_exchange(state, Int32(UK_IDLE), Int32(UK_RUNNING)) }
+    func end() { uk_flag_store(state, Int32(UK_IDLE)) }
+    func cancel() { _ = uk_flag_exchange(state, Int32(UK_RUNNING), Int32(UK_STOPPING)) }
 
     func checkCancelled() throws(ULDorError) {
-        guard uk_flag_load(cancelFlag) == 0 else { throw .cancelled }
+        guard uk_flag_load(state) != Int32(UK_STOPPING) else { throw .cancelled }
     }
 
     func report(_ fraction: Double, _ stage: StaticString) throws(ULDorError) {
@@ -87,7 +89,7 @@ final class Execution {
 
     func run(_ kernel: (UnsafePointer<uk_exec>) -> Int32) throws(ULDorError) {
         guard !isMeasuring else { return }
-        var exec = uk_exec(threads: threads, cancel: cancelFlag)
+        var exec = uk_exec(threads: threads, state: state)
         guard kernel(&exec) == UK_OK else { throw .cancelled }
     }
 }

@@ -2,7 +2,7 @@ import ULDorKernels
 
 /// Scratch memory and settings of one stream of work; one call at a time, any further one is BUSY.
 public final class Session: @unchecked Sendable {
-    // Unchecked: `inUse` admits one thread at a time; `cancel` touches only an atomic flag.
+    // Unchecked: `acquire` admits one thread at a time; `cancel` touches only an atomic state.
     public let model: Model
     let options: SessionOptions
     let execution: Execution
@@ -12,12 +12,10 @@ public final class Session: @unchecked Sendable {
     /// The network's input as planes, between the two passes of a detection.
     var input: GrowableBuffer<Float>
     var findings: Findings
-    private let inUse: UnsafeMutablePointer<Int32>
-
     public init(model: Model, options: SessionOptions) throws(ULDorError) {
         let allocator = options.allocator ?? model.allocator
         let (threads, conflict) = usableThreads(options.threads)
-        if let conflict, let log = options.log { log(options.logUser, 1, "\(conflict): running on one thread") }
+        if let conflict, let log = options.log { log(options.logUser, 1, "\(conflict): running on \(threads)") }
         let progress = options.progress.map { Execution.Progress(function: $0, user: options.progressUser) }
         self.model = model
         self.options = options
@@ -29,24 +27,15 @@ public final class Session: @unchecked Sendable {
         pipeline = InputPipeline(model, options)
         input = GrowableBuffer(allocator: allocator)
         findings = Findings(allocator: allocator)
-        inUse = .allocate(capacity: 1)
-        inUse.initialize(to: 0)
     }
-
-    deinit { inUse.deallocate() }
 
     // MARK: One call at a time
 
-    public func acquire() -> Bool {
-        guard uk_flag_exchange(inUse, 0, 1) else { return false }
-        execution.clearCancellation()
-        return true
-    }
-
-    public func release() { uk_flag_store(inUse, 0) }
+    public func acquire() -> Bool { execution.begin() }
+    public func release() { execution.end() }
 
     /// Cancels the call that runs, if one does.
-    public func cancel() { if uk_flag_load(inUse) != 0 { execution.cancel() } }
+    public func cancel() { execution.cancel() }
 
     // MARK: What a host may ask
 
@@ -77,7 +66,9 @@ public final class Session: @unchecked Sendable {
     public func forward(_ tensor: UnsafePointer<Float>, height: Int, width: Int) throws(ULDorError) -> UnsafeMutableRawPointer {
         let channels = model.config.input.slices
         let area = height * width
-        for index in 0..<area * channels where !tensor[index].isFinite {
+        for index in 0..<area * channels where !tensor[index].isFinite || index % 65536 == 0 {
+            try execution.checkCancelled()
+            if tensor[index].isFinite { continue }
             throw ULDorError(
                 .image, "tensor holds \(tensor[index]) at channel \(index / area), y \(index % area / width), x \(index % width)")
         }
@@ -125,6 +116,7 @@ public final class Session: @unchecked Sendable {
 
     private func result(_ output: NetworkOutput, _ frame: ImageFrame) throws(ULDorError) -> UnsafeMutableRawPointer {
         try findings.collect(output, frame, model, execution)
+        try execution.report(1, "done")
         return try ResultBlock.make(findings, output, frame, model, allocator)
     }
 }

@@ -21,7 +21,7 @@ final class ByteSource {
 
     init(path: UnsafePointer<CChar>, memoryMap: Bool) throws(ULDorError) {
         name = String(cString: path)
-        let file = open(path, O_RDONLY | O_CLOEXEC)
+        let file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)
         guard file >= 0 else { throw ULDorError(.io, "\(name): cannot open: \(systemReason(errno))") }
         var status = stat()
         guard fstat(file, &status) == 0 else {

@@ -135,7 +135,7 @@ struct ConfigReader: ~Copyable {
             case "input.slices":
                 config.slices = try integer(key, value, 1...31)
                 guard config.slices % 2 == 1 else { throw bad(key, "an odd number is expected") }
-            case "input.slice_distance_mm": config.sliceDistance = Double(try float(key, value, 1e-3...1e3))
+            case "input.slice_distance_mm": config.sliceDistance = try double(key, value, 1e-3...1e3)
             case "input.window_hu":
                 (config.windowLow, config.windowHigh) = try interval(key, value)
             case "input.range":

@@ -20,7 +20,10 @@ struct HeaderParser {
             guard json.isString(key + 1) else {
                 throw ULDorError(.format, "\(name): __metadata__ has a value that is not a string")
             }
-            if json.equals(key, "uldor") { found = json.raw(key + 1) }
+            if json.equals(key, "uldor") {
+                guard found == nil else { throw ULDorError(.format, "\(name): __metadata__ has two values for uldor") }
+                found = json.raw(key + 1)
+            }
             key = json.nextKey(after: key)
         }
         return found
@@ -35,9 +38,14 @@ struct HeaderParser {
         var dtype = -1, shape = -1, offsets = -1
         var field = json.firstChild(value)
         for _ in 0..<json.childCount(value) {
-            if json.equals(field, "dtype") { dtype = field + 1 }
-            if json.equals(field, "shape") { shape = field + 1 }
-            if json.equals(field, "data_offsets") { offsets = field + 1 }
+            func take(_ key: StaticString, _ place: inout Int) throws(ULDorError) {
+                guard json.equals(field, key) else { return }
+                guard place < 0 else { throw bad("\(key) appears twice") }
+                place = field + 1
+            }
+            try take("dtype", &dtype)
+            try take("shape", &shape)
+            try take("data_offsets", &offsets)
             field = json.nextKey(after: field)
         }
         guard dtype >= 0, json.isString(dtype) else { throw bad("no dtype") }
@@ -80,6 +88,14 @@ struct HeaderParser {
         if json.equals(dtype, "F16") { return (Int32(UK_F16), 2) }
         if json.equals(dtype, "BF16") { return (Int32(UK_BF16), 2) }
         return nil
+    }
+
+    /// Sorts by name, for binary search; a name that stands twice is an error.
+    func sort(_ records: UnsafeMutableBufferPointer<TensorRecord>) throws(ULDorError) {
+        heapSort(records) { $0.name.lexicographicallyPrecedes($1.name) }
+        for index in 1..<Swift.max(records.count, 1) where records[index].name.elementsEqual(records[index - 1].name) {
+            throw ULDorError(.format, "\(name): tensor \(printable(records[index].name)) appears twice")
+        }
     }
 
     /// Tensors neither overlap nor leave bytes between or after them.

@@ -32,10 +32,9 @@ final class Safetensors {
     let source: ByteSource
     let allocator: Allocator
     private let header: Buffer<UInt8>
+    /// Sorted by name.
     private let records: Buffer<TensorRecord>
     private let recordCount: Int
-    /// Open addressing: record index + 1, 0 for empty.
-    private let table: Buffer<Int32>
     /// The raw JSON string under `__metadata__`.`uldor`.
     let config: UnsafeBufferPointer<UInt8>?
 
@@ -50,18 +49,17 @@ final class Safetensors {
         }
 
         let records = try Buffer<TensorRecord>(count: entries, allocator: allocator)
-        var slots = 16
-        while slots < entries * 2 { slots *= 2 }
-        let table = try Buffer<Int32>(count: slots, allocator: allocator)
-        table.elements.update(repeating: 0)
         var spans = try Buffer<ByteSpan>(count: entries, allocator: allocator)
 
         let parser = HeaderParser(name: source.name, dataBytes: source.count - 8 - header.count, dataOffset: 8 + header.count)
         var config: UnsafeBufferPointer<UInt8>?
+        var hasMetadata = false
         var key = json.firstChild(JSONDocument.root)
         var kept = 0, spanCount = 0
         for _ in 0..<entries {
             if json.equals(key, "__metadata__") {
+                guard !hasMetadata else { throw ULDorError(.format, "\(source.name): __metadata__ appears twice") }
+                hasMetadata = true
                 config = try parser.metadata(json, key + 1)
             } else {
                 let (record, span) = try parser.tensor(json, key)
@@ -69,13 +67,13 @@ final class Safetensors {
                 spanCount += 1
                 if let record {
                     records.base[kept] = record
-                    try Self.insert(record.name, Int32(kept + 1), records, table, source.name)
                     kept += 1
                 }
             }
             key = json.nextKey(after: key)
         }
         try parser.check(&spans, spanCount)
+        try parser.sort(UnsafeMutableBufferPointer(start: records.base, count: kept))
 
         self.source = source
         self.allocator = allocator
@@ -83,7 +81,6 @@ final class Safetensors {
         self.recordCount = kept
         self.header = header
         self.records = records
-        self.table = table
     }
 
     func find(_ name: String) -> TensorRecord? { place(of: name).map { records.base[$0] } }
@@ -112,13 +109,13 @@ final class Safetensors {
     private func place(of name: String) -> Int? {
         var name = name
         return name.withUTF8 { bytes in
-            var slot = Int(Self.hash(bytes) & UInt64(table.count - 1))
-            while table.base[slot] != 0 {
-                let place = Int(table.base[slot]) - 1
-                if records.base[place].name.elementsEqual(bytes) { return place }
-                slot = (slot + 1) & (table.count - 1)
+            var low = 0
+            var high = recordCount
+            while low < high {
+                let middle = (low + high) / 2
+                if records.base[middle].name.lexicographicallyPrecedes(bytes) { low = middle + 1 } else { high = middle }
             }
-            return nil
+            return low < recordCount && records.base[low].name.elementsEqual(bytes) ? low : nil
         }
     }
 
@@ -140,27 +137,6 @@ final class Safetensors {
             throw ULDorError(.format, "\(source.name): not a safetensors file (the header is not JSON)")
         }
         return header
-    }
-
-    private static func insert(
-        _ name: UnsafeBufferPointer<UInt8>, _ value: Int32, _ records: borrowing Buffer<TensorRecord>,
-        _ table: borrowing Buffer<Int32>, _ source: String
-    ) throws(ULDorError) {
-        var slot = Int(hash(name) & UInt64(table.count - 1))
-        while table.base[slot] != 0 {
-            if records.base[Int(table.base[slot]) - 1].name.elementsEqual(name) {
-                throw ULDorError(.format, "\(source): tensor \(printable(name)) appears twice")
-            }
-            slot = (slot + 1) & (table.count - 1)
-        }
-        table.base[slot] = value
-    }
-
-    /// FNV-1a.
-    private static func hash(_ bytes: UnsafeBufferPointer<UInt8>) -> UInt64 {
-        var hash: UInt64 = 0xcbf2_9ce4_8422_2325
-        for byte in bytes { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01b3 }
-        return hash ^ hash >> 32
     }
 }
 

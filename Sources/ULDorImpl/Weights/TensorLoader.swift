@@ -8,7 +8,7 @@ final class TensorLoader {
 
     init(_ file: Safetensors, threads: Int32) {
         self.file = file
-        self.execution = uk_exec(threads: threads, cancel: nil)
+        self.execution = uk_exec(threads: threads, state: nil)
     }
 
     var allocator: Allocator { file.allocator }

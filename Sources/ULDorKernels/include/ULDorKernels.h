@@ -26,6 +26,15 @@ int32_t uk_available_cores(void);
  */
 const char *uk_openmp_conflict(void);
 
+/*
+ * How many of `threads` the process may have, the calling one included: starts as many for a moment. libomp aborts the
+ * process where it cannot start a thread (limits on memory, processes, cgroups).
+ */
+int32_t uk_startable_threads(int32_t threads);
+
+/* Initialises OpenMP now, while uk_openmp_conflict() is known to be NULL. */
+void uk_start_openmp(void);
+
 /* Best table for this CPU, or the portable one. */
 const uk_table *uk_best_table(void);
 const uk_table *uk_portable_table(void);
@@ -44,13 +53,6 @@ int uk_pack_conv(const uk_exec *exec, const float *weights, const float *scale, 
                  int32_t kernel_w, int32_t first_out, float *packed);
 
 int uk_convolve(const uk_exec *exec, const uk_table *table, const uk_conv *conv);
-
-/*
- * Fully connected: output[rows][columns] = relu?(input[rows][inner] * weights[columns][inner]^T + bias), in
- * blocks of a fixed size, each by the table's product or OpenBLAS.
- */
-int uk_linear(const uk_exec *exec, const uk_table *table, const float *input, const float *weights, const float *bias,
-              int64_t rows, int32_t columns, int32_t inner, bool relu, float *output);
 
 /* RoIAlign of `count` regions; region i reads rois[i] and writes pooled * pooled * channels floats at output + i * that. */
 int uk_roi_align(const uk_exec *exec, const uk_table *table, const uk_roi *rois, int64_t count, float *output);
@@ -87,9 +89,10 @@ void uk_window(const float *from, int64_t count, float low, float high, float ra
 
 /*
  * Binary opening (erosion, then dilation) with a size x size square, size odd, outside of the image unset
- * (scipy.ndimage.binary_opening's default border). In place; `scratch` has as many bytes.
+ * (scipy.ndimage.binary_opening's default border). In place; `scratch` has as many bytes, `counts` a value a column.
  */
-void uk_binary_open(uint8_t *mask, int32_t height, int32_t width, int32_t size, uint8_t *scratch);
+int uk_binary_open(const uk_exec *exec, uint8_t *mask, int32_t height, int32_t width, int32_t size, uint8_t *scratch,
+                   int32_t *counts);
 
 /*
  * OpenCV's resize(INTER_LINEAR) of float32: half-pixel centres, edges repeated, no antialiasing. scale = input pixels

@@ -14,21 +14,26 @@
 
 enum { UK_OK = 0, UK_CANCELLED = 1 };
 
-/* How a kernel may run: on how many threads, and the flag that stops it (polled by every job; NULL: never). */
+/* State of a stream of work: any thread may turn RUNNING into STOPPING. */
+enum { UK_IDLE = 0, UK_RUNNING = 1, UK_STOPPING = 2 };
+
+/* How a kernel may run: on how many threads, and the state that stops it (polled by every job; NULL: never). */
 typedef struct uk_exec {
     int32_t threads;
-    const int32_t *cancel;
+    const int32_t *state;
 } uk_exec;
+
+bool uk_is_stopping(const uk_exec *exec);
 
 typedef void (*uk_job)(const void *context, int64_t index);
 
 /*
  * Runs jobs 0..count-1, each once, on any thread in any order. The jobs, not the threads, decide what is computed together,
- * so results do not depend on the number of threads. UK_CANCELLED where the flag was seen: some jobs did not run.
+ * so results do not depend on the number of threads. UK_CANCELLED where it is to stop: some jobs did not run.
  */
 int uk_parallel_for(const uk_exec *exec, int64_t count, uk_job job, const void *context);
 
-/* Cancellation flag: written by any thread, read by jobs. */
+/* A state, read and written by any thread. */
 void uk_flag_store(int32_t *flag, int32_t value);
 int32_t uk_flag_load(const int32_t *flag);
 /* Sets *flag from `expected` to `desired`; false where it was something else. */
@@ -85,12 +90,6 @@ typedef struct uk_roi {
     bool aligned;
 } uk_roi;
 
-/* ---------------------------------------------------------------------------------------- Fully connected */
-
-/* output[r][c] = sum of input[r][i] * weights[c][i], r < rows, c < columns; rows of `output` are `stride` apart. */
-typedef void (*uk_product)(const float *input, const float *weights, int32_t rows, int32_t columns, int32_t inner,
-                           int64_t stride, float *output);
-
 /* ------------------------------------------------------------------------------------------------- Table */
 
 /* The kernels of one instruction set. */
@@ -102,8 +101,6 @@ typedef struct uk_table {
     /* 3 x 3, stride 2, padding 1: one output row of height x width x channels input. */
     void (*max_pool_row)(const float *input, int32_t height, int32_t width, int32_t channels, int32_t out_row,
                          float *output);
-    /* NULL: OpenBLAS (ULDorKernels/linear.c). */
-    uk_product product;
 } uk_table;
 
 extern const uk_table uk_table_portable;

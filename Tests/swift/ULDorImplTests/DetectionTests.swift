@@ -22,7 +22,7 @@ import Testing
     }
 
     /// Against the definition: a box stays unless a better one that stays overlaps it by more than the threshold.
-    @Test(arguments: [Float(0), 0.3, 0.7, 1]) func suppression(_ threshold: Float) {
+    @Test(arguments: [Float(0), 0.3, 0.7, 1]) func suppression(_ threshold: Float) throws {
         var generator = SeededGenerator(11)
         func side() -> Float { Float.random(in: 0...40, using: &generator) }
         let boxes = (0..<300).map { _ in
@@ -40,11 +40,13 @@ import Testing
         }
         var order = (0..<Int32(boxes.count)).map { $0 }
         var areas = [Float](repeating: 0, count: boxes.count)
-        let kept = suppress(boxes, order: &order, count: boxes.count, threshold: threshold, limit: boxes.count, areas: &areas)
+        let kept = try suppress(
+            boxes, order: &order, count: boxes.count, threshold: threshold, limit: boxes.count, areas: &areas, nil)
         #expect(order.prefix(kept).map(Int.init) == expected)
         let few = min(expected.count, 5)
         order = (0..<Int32(boxes.count)).map { $0 }
-        #expect(suppress(boxes, order: &order, count: boxes.count, threshold: threshold, limit: few, areas: &areas) == few)
+        #expect(
+            try suppress(boxes, order: &order, count: boxes.count, threshold: threshold, limit: few, areas: &areas, nil) == few)
     }
 
     /// Lin et al. 2017, equation 1: 224 pixels on P4, half on P3, twice on P5; clamped.

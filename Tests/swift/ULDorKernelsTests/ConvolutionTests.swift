@@ -35,7 +35,7 @@ struct ConvolutionCase: CustomTestStringConvertible, Sendable {
         var output = [Float](repeating: .nan, count: batch * outHeight * outWidth * out)
         var packed = [Float](
             repeating: 0, count: Int(uk_packed_floats(Int32(out), Int32(channels), Int32(kernel), Int32(kernel))))
-        var exec = uk_exec(threads: threads, cancel: nil)
+        var exec = uk_exec(threads: threads, state: nil)
         #expect(uk_pack_conv(&exec, weights, nil, Int32(out), Int32(channels), Int32(kernel), Int32(kernel), 0, &packed) == UK_OK)
         input.withUnsafeMutableBufferPointer { input in
             added.withUnsafeMutableBufferPointer { added in
@@ -119,9 +119,9 @@ let oddShapes: [ConvolutionCase] = [
     }
 
     @Test func cancelledWorkSaysSo() {
-        var flag: Int32 = 1
+        var flag = Int32(UK_STOPPING)
         withUnsafePointer(to: &flag) { flag in
-            var exec = uk_exec(threads: 2, cancel: flag)
+            var exec = uk_exec(threads: 2, state: flag)
             var planes = [Float](repeating: 1, count: 64), output = [Float](repeating: -1, count: 16)
             #expect(uk_max_pool(&exec, uk_portable_table(), &planes, 8, 8, 1, &output) == UK_CANCELLED)
             #expect(output.allSatisfy { $0 == -1 })

@@ -25,7 +25,9 @@ import ULDorKernels
                 return to
             }
             var opened = mask, scratch = mask
-            uk_binary_open(&opened, Int32(height), Int32(width), Int32(size), &scratch)
+            var counts = [Int32](repeating: 0, count: width)
+            var exec = uk_exec(threads: 1, state: nil)
+            #expect(uk_binary_open(&exec, &opened, Int32(height), Int32(width), Int32(size), &scratch, &counts) == UK_OK)
             #expect(opened == window(window(mask, true), false))
         }
     }

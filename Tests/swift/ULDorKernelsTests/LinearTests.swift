@@ -1,32 +1,55 @@
+import Glibc
 import Testing
 import ULDorKernels
 
+/// Fully connected layers are 1 x 1 convolutions of one-pixel maps; OpenBLAS (Debian's libopenblas0) is what they are
+/// compared with.
 @Suite struct LinearTests {
-    /// Shapes around the block sizes (128 rows, 256 columns), and the smallest.
-    @Test(arguments: [(1, 1, 1), (3, 5, 7), (128, 256, 33), (129, 257, 64), (300, 20, 100)])
-    func agreesWithDefinition(_ rows: Int, _ columns: Int, _ inner: Int) {
+    typealias Gemm =
+        @convention(c) (
+            Int32, Int32, Int32, Int32, Int32, Int32, Float, UnsafePointer<Float>, Int32, UnsafePointer<Float>, Int32, Float,
+            UnsafeMutablePointer<Float>, Int32
+        ) -> Void
+
+    @Test(arguments: [(1, 1, 1), (3, 5, 7), (128, 256, 33), (97, 257, 1031), (300, 20, 100)])
+    func agreesWithOpenBLAS(_ rows: Int, _ columns: Int, _ inner: Int) throws {
+        let library = try #require(dlopen("libopenblas.so.0", RTLD_NOW), "libopenblas0 is not installed")
+        let gemm = unsafeBitCast(try #require(dlsym(library, "cblas_sgemm")), to: Gemm.self)
         var generator = Generator(seed: 5)
-        let input = generator.floats(rows * inner), weights = generator.floats(columns * inner), bias = generator.floats(columns)
+        var input = generator.floats(rows * inner)
+        let weights = generator.floats(columns * inner)
+        var expected = [Float](repeating: .nan, count: rows * columns)
+        // Row-major, weights transposed.
+        gemm(
+            101, 111, 112, Int32(rows), Int32(columns), Int32(inner), 1, input, Int32(inner), weights, Int32(inner), 0,
+            &expected, Int32(columns))
+        var exec = uk_exec(threads: 2, state: nil)
+        var packed = [Float](repeating: 0, count: Int(uk_packed_floats(Int32(columns), Int32(inner), 1, 1)))
+        #expect(uk_pack_conv(&exec, weights, nil, Int32(columns), Int32(inner), 1, 1, 0, &packed) == UK_OK)
+        let bias = [Float](repeating: 0, count: (columns + 15) / 16 * 16)
+        func map(_ data: UnsafeMutablePointer<Float>?, _ channels: Int) -> uk_map {
+            uk_map(
+                data: data, image_stride: Int64(channels), row_stride: Int64(channels), pixel_stride: Int64(channels),
+                height: 1, width: 1)
+        }
         for table in tables() {
-            func run(_ threads: Int32, relu: Bool) -> [Float] {
-                var output = [Float](repeating: .nan, count: rows * columns)
-                var exec = uk_exec(threads: threads, cancel: nil)
-                #expect(
-                    uk_linear(&exec, table, input, weights, bias, Int64(rows), Int32(columns), Int32(inner), relu, &output)
-                        == UK_OK)
-                return output
-            }
-            let plain = run(1, relu: false), rectified = run(1, relu: true)
-            for row in 0..<rows {
-                for column in 0..<columns {
-                    let sum = (0..<inner).reduce(Double(bias[column])) {
-                        $0 + Double(input[row * inner + $1]) * Double(weights[column * inner + $1])
+            var output = [Float](repeating: .nan, count: rows * columns)
+            input.withUnsafeMutableBufferPointer { input in
+                output.withUnsafeMutableBufferPointer { output in
+                    packed.withUnsafeBufferPointer { packed in
+                        bias.withUnsafeBufferPointer { bias in
+                            var work = uk_conv()
+                            (work.input, work.output) = (map(input.baseAddress, inner), map(output.baseAddress, columns))
+                            (work.packed, work.bias) = (packed.baseAddress, bias.baseAddress)
+                            (work.batch, work.channels, work.out_channels) = (Int32(rows), Int32(inner), Int32(columns))
+                            (work.kernel_h, work.kernel_w, work.stride, work.pad) = (1, 1, 1, 0)
+                            #expect(uk_convolve(&exec, table, &work) == UK_OK)
+                        }
                     }
-                    #expect(abs(Double(plain[row * columns + column]) - sum) < 2e-5)
                 }
             }
-            #expect(rectified == plain.map { max($0, 0) })
-            for threads: Int32 in [2, 3, 8] { #expect(run(threads, relu: false) == plain) }
+            // A rounding for each of the products on both sides, which are of order 1.
+            #expect(largestDifference(output, expected) < Float(inner) * Float.ulpOfOne + 1e-6, "\(name(table))")
         }
     }
 }

@@ -60,7 +60,7 @@ import ULDorKernels
                 for table in tables() {
                     for threads: Int32 in [1, 3] {
                         var output = [Float](repeating: .nan, count: each * rois.count)
-                        var exec = uk_exec(threads: threads, cancel: nil)
+                        var exec = uk_exec(threads: threads, state: nil)
                         #expect(uk_roi_align(&exec, table, rois, Int64(rois.count), &output) == UK_OK)
                         #expect(largestDifference(output, expected) < 2e-5, "\(name(table))")
                     }
@@ -90,7 +90,7 @@ import ULDorKernels
         }
         for table in tables() {
             var output = [Float](repeating: .nan, count: expected.count)
-            var exec = uk_exec(threads: 2, cancel: nil)
+            var exec = uk_exec(threads: 2, state: nil)
             #expect(uk_max_pool(&exec, table, input, Int32(height), Int32(width), Int32(channels), &output) == UK_OK)
             #expect(output == expected)
         }
