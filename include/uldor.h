@@ -290,7 +290,7 @@ ULDOR_API const char *uldor_session_last_error(const uldor_session *session);
 
 typedef struct uldor_session_info {
     size_t struct_size;
-    int32_t threads;          /* in use; fewer than asked for where the process cannot have them (docs/threading.md) */
+    int32_t threads;          /* at most; 1 where a foreign OpenMP runtime forbids more (docs/threading.md) */
     int32_t reserved;
     const char *instructions; /* "avx2" or "portable"; static storage */
     int64_t memory_bytes;     /* held by the session now */

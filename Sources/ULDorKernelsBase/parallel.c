@@ -48,11 +48,26 @@ static __attribute__((noinline)) void work_together(int32_t threads, const uk_ex
     kmp_set_blocktime(before);
 }
 
+/*
+ * What a calling thread may have of what it asks for, found out before its first region: libomp then keeps these workers
+ * for it.
+ */
+static int32_t granted_threads(int32_t threads)
+{
+    static _Thread_local int32_t asked = 1, granted = 1;
+    if (threads > asked) {
+        granted = uk_startable_threads(threads);
+        asked = threads;
+    }
+    return threads < granted ? threads : granted;
+}
+
 int uk_parallel_for(const uk_exec *exec, int64_t count, uk_job job, const void *context)
 {
     _Atomic int64_t next = 0;
     int32_t threads = exec->threads < count ? exec->threads : (int32_t)count;
     /* With one thread OpenMP is not even touched: a host whose own runtime forbids a second one still works. */
+    if (threads > 1) threads = granted_threads(threads);
     if (threads <= 1) work(exec, &next, count, job, context);
     else work_together(threads, exec, &next, count, job, context);
     return uk_is_stopping(exec) ? UK_CANCELLED : UK_OK;

@@ -12,13 +12,16 @@ import numpy
 
 def changed(path: Path, tensors: Optional[Mapping[str, numpy.ndarray]] = None, config: Optional[Mapping[str, Any]] = None,
             without: str = "") -> bytes:
-    """The float32 file at `path` with some tensors and some fields of the configuration replaced, and one tensor left out."""
+    """The float32 file at `path` with some tensors and some fields of the configuration replaced or added, and one tensor
+    left out."""
     data = path.read_bytes()
     size = struct.unpack("<Q", data[:8])[0]
     header, body = json.loads(data[8:8 + size]), data[8 + size:]
     metadata = header.pop("__metadata__")
     out: Dict[str, Any] = {"__metadata__": {"uldor": json.dumps({**json.loads(metadata["uldor"]), **(config or {})})}}
     parts, at = [], 0
+    for name in tensors or {}:
+        header.setdefault(name, {"data_offsets": [0, 0]})
     for name, entry in header.items():
         if name == without:
             continue

@@ -327,3 +327,17 @@ def test_log(weights):
     lines = []
     uldor.Model(weights, log=lambda level, line: lines.append((level, line))).close()
     assert all(level in (1, 2) and line and "\n" not in line for level, line in lines)
+
+
+def test_blocks_that_do_not_fit_together(weights):
+    """A block in the middle of a stage with other channels than the stage's: once a write behind the buffer."""
+    def norm(name, channels):
+        return {f"{name}.{part}": numpy.ones(channels, numpy.float32) for part in ("weight", "bias", "running_mean", "running_var")}
+
+    block = "backbone.body.layer1."
+    tensors = {f"{block}0.conv2.weight": numpy.zeros((16, 8, 3, 3), numpy.float32), **norm(f"{block}0.bn2", 16),
+               f"{block}0.downsample.0.weight": numpy.zeros((16, 8, 1, 1), numpy.float32), **norm(f"{block}0.downsample.1", 16),
+               f"{block}1.conv1.weight": numpy.zeros((8, 16, 3, 3), numpy.float32),
+               f"{block}1.downsample.0.weight": numpy.zeros((8, 16, 1, 1), numpy.float32), **norm(f"{block}1.downsample.1", 8)}
+    with pytest.raises(uldor.ModelError, match=r"layer1\.1 has 8 channels"):
+        uldor.Model.from_bytes(changed(weights, tensors))

@@ -21,13 +21,12 @@ public struct SessionOptions {
     public init() {}
 }
 
-/// How many threads may be used: fewer than requested where OpenMP would abort the process for want of them, 1 where
-/// starting it would. OpenMP is started here, so that no other runtime can come in between.
+/// How many threads may be used: 1 where starting OpenMP would abort the process. OpenMP is started here, so that no other
+/// runtime can come in between.
 public func usableThreads(_ requested: Int32) -> (count: Int32, conflict: String?) {
     let count = requested > 0 ? requested : uk_available_cores()
     guard count > 1 else { return (count, nil) }
     if let reason = uk_openmp_conflict() { return (1, String(cString: reason)) }
     uk_start_openmp()
-    let startable = uk_startable_threads(count)
-    return (startable, startable < count ? "the process may have only \(startable) more threads" : nil)
+    return (count, nil)
 }

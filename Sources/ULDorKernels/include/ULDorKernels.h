@@ -26,12 +26,6 @@ int32_t uk_available_cores(void);
  */
 const char *uk_openmp_conflict(void);
 
-/*
- * How many of `threads` the process may have, the calling one included: starts as many for a moment. libomp aborts the
- * process where it cannot start a thread (limits on memory, processes, cgroups).
- */
-int32_t uk_startable_threads(int32_t threads);
-
 /* Initialises OpenMP now, while uk_openmp_conflict() is known to be NULL. */
 void uk_start_openmp(void);
 

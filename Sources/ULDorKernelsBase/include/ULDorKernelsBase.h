@@ -33,6 +33,12 @@ typedef void (*uk_job)(const void *context, int64_t index);
  */
 int uk_parallel_for(const uk_exec *exec, int64_t count, uk_job job, const void *context);
 
+/*
+ * How many of `threads` the process may have, the calling one included: starts as many for a moment. libomp aborts the
+ * process where it cannot start a thread (limits on memory, processes, cgroups).
+ */
+int32_t uk_startable_threads(int32_t threads);
+
 /* A state, read and written by any thread. */
 void uk_flag_store(int32_t *flag, int32_t value);
 int32_t uk_flag_load(const int32_t *flag);

@@ -1,7 +1,8 @@
 #define _GNU_SOURCE
-#include "ULDorKernels.h"
+#include "ULDorKernelsBase.h"
 
 #include <pthread.h>
+#include <stdlib.h>
 
 enum { MOST = 1024 };
 
@@ -14,6 +15,9 @@ typedef struct gate {
 static void *wait_for_gate(void *context)
 {
     gate *g = context;
+    /* A thread's first allocation takes address space of its own in glibc, as it does for libomp's. */
+    void *volatile block = malloc(64);
+    free(block);
     pthread_mutex_lock(&g->lock);
     while (!g->is_open) pthread_cond_wait(&g->opened, &g->lock);
     pthread_mutex_unlock(&g->lock);
@@ -27,8 +31,10 @@ int32_t uk_startable_threads(int32_t threads)
     pthread_attr_t attributes;
     if (threads > MOST) threads = MOST;
     if (pthread_attr_init(&attributes)) return 1;
-    /* libomp's own stacks have 4 MiB. */
-    pthread_attr_setstacksize(&attributes, (size_t)4 << 20);
+    /* libomp's stacks are as large as the process's default, and it keeps some more for each thread. */
+    size_t stack = 0;
+    pthread_attr_getstacksize(&attributes, &stack);
+    pthread_attr_setstacksize(&attributes, (stack > (size_t)4 << 20 ? stack : (size_t)4 << 20) + ((size_t)2 << 20));
     int32_t count = 0;
     /* All at once: the limits are on how many there are together. */
     while (count < threads - 1 && pthread_create(&started[count], &attributes, wait_for_gate, &g) == 0) count++;
@@ -38,6 +44,6 @@ int32_t uk_startable_threads(int32_t threads)
     pthread_mutex_unlock(&g.lock);
     for (int32_t i = 0; i < count; i++) pthread_join(started[i], NULL);
     pthread_attr_destroy(&attributes);
-    /* What is only just possible now may not be when it is needed: leave a quarter. */
-    return count == threads - 1 ? threads : 1 + count * 3 / 4;
+    /* libomp needs some memory for each beside its stack: where the limit was met, take half. */
+    return count == threads - 1 ? threads : 1 + count / 2;
 }
