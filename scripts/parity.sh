@@ -8,4 +8,4 @@ if ! "$python" -c 'import torch, torchvision.ops; torchvision.ops.nms' 2>/dev/nu
     exit 1
 fi
 PYTHONPATH=examples/python/src exec "$python" tools/parity.py --arch resnet18 resnet50 resnet101 --classes 2 3 \
-    --sizes 512x512 800x800 480x352 97x131 --scratch build/parity --markdown
+    --sizes 512x512 800x800 480x352 97x131 ${PARITY_DEEPLESION:+--deeplesion "$PARITY_DEEPLESION"} --scratch build/parity --markdown
