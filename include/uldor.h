@@ -94,7 +94,7 @@ enum {
     ULDOR_ERROR_CANCELLED = -8,        /* uldor_session_cancel(), or a callback returned non-zero */
     ULDOR_ERROR_BUFFER_TOO_SMALL = -9, /* see "Variable-size output" */
     ULDOR_ERROR_DEGENERATE = -10,      /* RECIST diameters that span no area */
-    ULDOR_ERROR_UNSUPPORTED = -11,     /* understood, but not implemented by this library */
+    ULDOR_ERROR_UNSUPPORTED = -11,     /* sound, but not read by this version: a tensor stored as other than F32, F16, BF16 */
     ULDOR_ERROR_INTERNAL = -12         /* a defect of the library; please report it */
 };
 
@@ -161,7 +161,7 @@ ULDOR_API uldor_status uldor_model_options_init(uldor_model_options *options, si
 
 /*
  * Loads weights (docs/weights.md) from a file, or from memory, which may be freed afterwards. `options` may be NULL.
- * Errors: IO, FORMAT, MODEL (the message names the tensor or the field), NOMEM. Free with uldor_model_free().
+ * Errors: IO, FORMAT, MODEL and UNSUPPORTED (the message names the tensor or the field), NOMEM. Free with uldor_model_free().
  */
 ULDOR_API uldor_status uldor_model_load_file(const char *path, const uldor_model_options *options, uldor_model **model);
 ULDOR_API uldor_status uldor_model_load_memory(const void *data, size_t bytes, const uldor_model_options *options,

@@ -134,6 +134,15 @@ static void negative_variance(void) {
     memcpy(fixture.data + entry->begin, &sound, 4);
 }
 
+static void stored_otherwise(void) {
+    struct entry *entry = &fixture.entries[weightfile_find(&fixture, "bn1.bias")];
+    struct entry sound = *entry;
+    snprintf(entry->dtype, sizeof entry->dtype, "F64");
+    CHECK_INT(load_bytes(weightfile_build(&fixture)), ULDOR_ERROR_UNSUPPORTED);
+    CHECK(names_tensor(entry->name));
+    *entry = sound;
+}
+
 /* A tensor that the network does not use may be of any type and shape. */
 static void other_tensors(void) {
     struct weightfile more = fixture;
@@ -142,7 +151,7 @@ static void other_tensors(void) {
     NEED(more.entries && more.data);
     memcpy(more.entries, fixture.entries, (size_t)fixture.count * sizeof *more.entries);
     memcpy(more.data, fixture.data, fixture.data_bytes);
-    more.entries[more.count++] = (struct entry){"backbone.body.bn1.num_batches_tracked_too", "I64", "[]",
+    more.entries[more.count++] = (struct entry){"backbone.body.bn1.num_batches_tracked", "I64", "[]",
                                                 fixture.data_bytes, fixture.data_bytes + 8};
     more.data_bytes += 8;
     CHECK_INT(load_bytes(weightfile_build(&more)), ULDOR_OK);
@@ -244,6 +253,7 @@ int main(void) {
     RUN(shapes_and_types);
     RUN(values_that_are_not_finite);
     RUN(negative_variance);
+    RUN(stored_otherwise);
     RUN(other_tensors);
     RUN(configuration_as_option);
     RUN(configuration_in_the_file);

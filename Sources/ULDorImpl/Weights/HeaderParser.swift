@@ -29,8 +29,9 @@ struct HeaderParser {
         return found
     }
 
-    /// The tensor under `key`; nil beside its span where the detector cannot have a use for it.
-    func tensor(_ json: borrowing JSONDocument, _ key: Int) throws(ULDorError) -> (TensorRecord?, ByteSpan) {
+    /// The tensor under `key`, and its bytes. One of a storage type that is not read is kept: an error should say so, not that
+    /// the tensor is missing.
+    func tensor(_ json: borrowing JSONDocument, _ key: Int) throws(ULDorError) -> (TensorRecord, ByteSpan) {
         let bytes = json.raw(key)
         func bad(_ what: String) -> ULDorError { ULDorError(.format, "\(name): tensor \(printable(bytes)): \(what)") }
         let value = key + 1
@@ -71,15 +72,15 @@ struct HeaderParser {
             item = json.next(after: item)
         }
         let span = ByteSpan(begin: begin, end: end)
-        guard let (type, size) = Self.storage(json, dtype) else { return (nil, span) }
+        var record = TensorRecord(
+            name: bytes, type: TensorRecord.unread, rank: rank, dims: (dims[0], dims[1], dims[2], dims[3]),
+            offset: dataOffset + begin, elements: elements)
+        guard let (type, size) = Self.storage(json, dtype) else { return (record, span) }
+        record.type = type
         let (needed, overflow) = elements.multipliedReportingOverflow(by: size)
         guard !overflow, needed == end - begin else {
             throw bad("its shape needs \(overflow ? "too many" : "\(needed)") bytes, its data_offsets give \(end - begin)")
         }
-        guard rank <= 4 else { return (nil, span) }
-        let record = TensorRecord(
-            name: bytes, type: type, rank: rank, dims: (dims[0], dims[1], dims[2], dims[3]),
-            offset: dataOffset + begin, elements: elements)
         return (record, span)
     }
 

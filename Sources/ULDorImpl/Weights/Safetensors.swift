@@ -3,7 +3,10 @@ import ULDorKernels
 /// A tensor's storage type and its bytes within the file.
 struct TensorRecord: BitwiseCopyable {
     var name: UnsafeBufferPointer<UInt8>
+    /// UK_F32, UK_F16, UK_BF16 or ``unread``.
     var type: Int32
+    static let unread: Int32 = -1
+    /// Of a rank above 4, only the first four dimensions are kept.
     var rank: Int
     var dims: (Int, Int, Int, Int)
     var offset: Int
@@ -23,7 +26,7 @@ struct TensorRecord: BitwiseCopyable {
 }
 
 /// The header of a safetensors file, checked: every tensor's bytes lie within the file, none overlap, no byte is
-/// left over (the format's own rules). Tensors of types or ranks that the detector has no use for are kept out of the table.
+/// left over (the format's own rules).
 final class Safetensors {
     /// Eight times what the largest ResNet needs; a bound on the memory that a hostile header can ask for.
     static let maximalHeader = 16 << 20
@@ -55,30 +58,25 @@ final class Safetensors {
         var config: UnsafeBufferPointer<UInt8>?
         var hasMetadata = false
         var key = json.firstChild(JSONDocument.root)
-        var kept = 0, spanCount = 0
+        var count = 0
         for _ in 0..<entries {
             if json.equals(key, "__metadata__") {
                 guard !hasMetadata else { throw ULDorError(.format, "\(source.name): __metadata__ appears twice") }
                 hasMetadata = true
                 config = try parser.metadata(json, key + 1)
             } else {
-                let (record, span) = try parser.tensor(json, key)
-                spans.base[spanCount] = span
-                spanCount += 1
-                if let record {
-                    records.base[kept] = record
-                    kept += 1
-                }
+                (records.base[count], spans.base[count]) = try parser.tensor(json, key)
+                count += 1
             }
             key = json.nextKey(after: key)
         }
-        try parser.check(&spans, spanCount)
-        try parser.sort(UnsafeMutableBufferPointer(start: records.base, count: kept))
+        try parser.check(&spans, count)
+        try parser.sort(UnsafeMutableBufferPointer(start: records.base, count: count))
 
         self.source = source
         self.allocator = allocator
         self.config = config
-        self.recordCount = kept
+        self.recordCount = count
         self.header = header
         self.records = records
     }

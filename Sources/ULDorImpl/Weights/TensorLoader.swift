@@ -31,6 +31,9 @@ final class TensorLoader {
     /// Values of a tensor of exactly this shape (nil entries: any size).
     func load(_ names: [String], shape: [Int?]) throws(ULDorError) -> Buffer<Float> {
         let (name, record) = try require(names)
+        guard record.type != TensorRecord.unread else {
+            throw ULDorError(.unsupported, "\(file.source.name): tensor \(name) is not stored as F32, F16 or BF16")
+        }
         let dims = (0..<record.rank).map(record.dim)
         guard dims.count == shape.count, zip(dims, shape).allSatisfy({ $1 == nil || $0 == $1 }), record.elements > 0 else {
             throw error("tensor \(name) has shape \(dims), expected \(describe(shape))")

@@ -74,7 +74,7 @@ class Degenerate(UldorError, ValueError):
 
 
 class Unsupported(UldorError, NotImplementedError):
-    """Understood, but not implemented by this library."""
+    """Sound, but not read by this version of the library."""
 
     status = _abi.ERROR_UNSUPPORTED
 
