@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy
 import pytest
 
-import parity
+import parity_matching
+import parity_stages
 import uldor
 
 CASES = [(classes, instructions) for classes in (2, 3) for instructions in ("best", "portable")]
@@ -16,15 +17,15 @@ def case(request, root):
     """Session, the reference's tensors, rules."""
     classes, instructions = request.param
     folder = root / "Tests" / "fixtures"
-    reference = parity.read_safetensors(folder / f"tiny_{classes}class_97x131.safetensors")
+    reference = parity_stages.read_safetensors(folder / f"tiny_{classes}class_97x131.safetensors")
     with uldor.Model(folder / f"tiny_{classes}class.safetensors") as model:
         with model.session(threads=2, instructions=instructions) as session:
-            yield session, reference, parity.stage_inputs(reference, reference["input"]), parity.rules_of(model.config)
+            yield session, reference, parity_stages.stage_inputs(reference, reference["input"]), parity_stages.rules_of(model.config)
 
 
 def test_every_stage(case):
     session, _, named, rules = case
-    errors = parity.stage_errors(session, named, *rules)
+    errors = parity_stages.stage_errors(session, named, *rules)
     assert set(errors) == set(uldor.STAGES)
     wrong = {stage: (error.rms, error.max) for stage, error in errors.items() if not error.within_limits}
     assert not wrong
@@ -32,7 +33,7 @@ def test_every_stage(case):
 
 def test_end_to_end(case):
     session, reference, named, (box_rules, _) = case
-    whole = parity.end_to_end(session.forward(reference["input"]), named, box_rules)
+    whole = parity_stages.end_to_end(session.forward(reference["input"]), named, box_rules)
     assert whole.match.unexplained == []
     assert len(whole.match.pairs) >= 95
     assert whole.within_limits, whole
@@ -50,23 +51,23 @@ def test_binary_masks(case):
 @pytest.mark.parametrize("kind", ["fp16", "bf16"])
 def test_half_precision(root, kind):
     folder = root / "Tests" / "fixtures"
-    reference = parity.read_safetensors(folder / "tiny_2class_97x131.safetensors")
+    reference = parity_stages.read_safetensors(folder / "tiny_2class_97x131.safetensors")
     theirs = {name: reference[f"{kind}.{name}"] for name in ("boxes", "scores", "labels")}
     with uldor.Model(folder / f"tiny_2class_{kind}.safetensors") as model, model.session() as session:
-        _compare_boxes(session.forward(reference["input"]), theirs, parity.rules_of(model.config)[0])
+        _compare_boxes(session.forward(reference["input"]), theirs, parity_stages.rules_of(model.config)[0])
 
 
 def test_best_class(root):
     folder = root / "Tests" / "fixtures"
-    reference = parity.read_safetensors(folder / "tiny_3class_97x131.safetensors")
+    reference = parity_stages.read_safetensors(folder / "tiny_3class_97x131.safetensors")
     theirs = {name: reference[f"best_class.{name}"] for name in ("boxes", "scores", "labels")}
     with uldor.Model(folder / "tiny_3class.safetensors") as model, model.session(class_rule="best_class") as session:
-        _compare_boxes(session.forward(reference["input"]), theirs, parity.rules_of(model.config)[0])
+        _compare_boxes(session.forward(reference["input"]), theirs, parity_stages.rules_of(model.config)[0])
 
 
 def _compare_boxes(result, theirs, rules):
     ours = {"boxes": result.boxes, "scores": result.scores, "labels": result.labels}
-    found = parity.match(ours, theirs, rules)
+    found = parity_matching.match(ours, theirs, rules)
     assert found.unexplained == [] and len(found.pairs) >= 95
 
 
@@ -83,7 +84,7 @@ def test_matching_ignores_order():
     theirs = boxes()
     order = numpy.random.default_rng(1).permutation(30)
     ours = {name: value[order] for name, value in theirs.items()}
-    found = parity.match(ours, theirs, parity.Rules())
+    found = parity_matching.match(ours, theirs, parity_matching.Rules())
     assert len(found.pairs) == 30 and not found.ties
     assert all(order[left] == right for left, right in found.pairs)
 
@@ -93,45 +94,45 @@ def test_matching_sees_differences(name, change):
     theirs = boxes()
     ours = {key: value.copy() for key, value in theirs.items()}
     ours[name][7] += change
-    found = parity.match(ours, theirs, parity.Rules(), theirs)
+    found = parity_matching.match(ours, theirs, parity_matching.Rules(), theirs)
     assert len(found.pairs) == 29 and len(found.unexplained) == 2
 
 
 def test_matching_sees_a_lost_and_an_extra_box():
     theirs = boxes()
     ours = {name: numpy.delete(value, 12, axis=0) for name, value in theirs.items()}
-    assert len(parity.match(ours, theirs, parity.Rules(), theirs).unexplained) == 1
-    assert len(parity.match(theirs, ours, parity.Rules(), theirs).unexplained) == 1
+    assert len(parity_matching.match(ours, theirs, parity_matching.Rules(), theirs).unexplained) == 1
+    assert len(parity_matching.match(theirs, ours, parity_matching.Rules(), theirs).unexplained) == 1
 
 
 def test_ties_are_explained():
     theirs = boxes()
     last = float(theirs["scores"][-1])
     without_last = {name: value[:-1] for name, value in theirs.items()}
-    at_threshold = parity.match(without_last, theirs, parity.Rules(score_threshold=last - 5e-6))
+    at_threshold = parity_matching.match(without_last, theirs, parity_matching.Rules(score_threshold=last - 5e-6))
     assert at_threshold.ties == 1 and not at_threshold.unexplained
     # Two boxes of equal score that suppress each other: each side keeps another one.
     twin = {name: value.copy() for name, value in theirs.items()}
     twin["boxes"][5] += 1.0
     twin["scores"][5] += 5e-6
     both = {name: numpy.concatenate([twin[name], theirs[name]]) for name in theirs}
-    swapped = parity.match(twin, theirs, parity.Rules(), both)
+    swapped = parity_matching.match(twin, theirs, parity_matching.Rules(), both)
     assert swapped.ties == 2 and not swapped.unexplained
 
 
 def test_candidates_are_torchvisions(root):
     """Every detection of the reference is among the candidates that are made from its own logits and deltas."""
     for classes in (2, 3):
-        reference = parity.read_safetensors(root / "Tests" / "fixtures" / f"tiny_{classes}class_97x131.safetensors")
-        named = parity.stage_inputs(reference, reference["input"])
-        found = parity.match(parity.candidates(named), named, parity.Rules())
+        reference = parity_stages.read_safetensors(root / "Tests" / "fixtures" / f"tiny_{classes}class_97x131.safetensors")
+        named = parity_stages.stage_inputs(reference, reference["input"])
+        found = parity_matching.match(parity_stages.candidates(named), named, parity_matching.Rules())
         assert not found.theirs_alone and len(found.pairs) == len(reference["boxes"])
 
 
 def test_errors_are_relative_to_the_spread():
     theirs = numpy.random.default_rng(2).normal(5, 3, (50, 60)).astype(numpy.float32)
-    error = parity.relative_error(theirs + numpy.float32(3e-3), theirs)
+    error = parity_stages.relative_error(theirs + numpy.float32(3e-3), theirs)
     assert error.rms == pytest.approx(1e-3, rel=0.05) and not error.within_limits
-    assert parity.relative_error(theirs, theirs) == parity.Error()
+    assert parity_stages.relative_error(theirs, theirs) == parity_stages.Error()
     with pytest.raises(ValueError, match="shape"):
-        parity.relative_error(theirs[1:], theirs)
+        parity_stages.relative_error(theirs[1:], theirs)

@@ -42,6 +42,7 @@ public struct GrowableBuffer<Element: BitwiseCopyable>: ~Copyable {
 
     public mutating func append(_ element: Element) throws(ULDorError) {
         if count == capacity { try reserve(count + 1) }
+        // There is memory where there is room.
         base.unsafelyUnwrapped[count] = element
         count += 1
     }
