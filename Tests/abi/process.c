@@ -16,13 +16,7 @@ static int16_t pixels[SIDE * SIDE];
 static uldor_image image;
 static uint64_t expected;
 
-static uint64_t detect(uldor_session *with) {
-    uldor_result *result;
-    if (uldor_session_detect(with, &image, &result) < 0) return 0;
-    uint64_t digest = result_digest(result);
-    uldor_result_free(result);
-    return digest;
-}
+static uint64_t detect(uldor_session *with) { return detection_digest(with, &image); }
 
 static uldor_session *create(int32_t threads) {
     uldor_session *created = NULL;

@@ -177,3 +177,11 @@ void meter_init(struct meter *meter) {
     memset(meter, 0, sizeof *meter);
     meter->allocator = (uldor_allocator){sizeof(uldor_allocator), meter, meter_allocate, meter_deallocate};
 }
+
+uint64_t detection_digest(uldor_session *session, const uldor_image *image) {
+    uldor_result *result;
+    if (uldor_session_detect(session, image, &result) < 0) return 0;
+    uint64_t digest = result_digest(result);
+    uldor_result_free(result);
+    return digest;
+}

@@ -62,6 +62,8 @@ uldor_session_options eager_options(void);
 
 /* A number that covers everything that a result holds: equal results have equal digests. */
 uint64_t result_digest(const uldor_result *result);
+/* The same of what a detection finds; 0 where it fails. */
+uint64_t detection_digest(uldor_session *session, const uldor_image *image);
 
 /* An allocator that counts, can fail the n-th allocation, and checks what comes back. Threads may share it. */
 struct meter {

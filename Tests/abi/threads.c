@@ -28,13 +28,7 @@ static uldor_session *create(uldor_session_options options) {
     return session;
 }
 
-static uint64_t detect_digest(uldor_session *session) {
-    uldor_result *result;
-    if (uldor_session_detect(session, &image, &result) < 0) return 0;
-    uint64_t digest = result_digest(result);
-    uldor_result_free(result);
-    return digest;
-}
+static uint64_t detect_digest(uldor_session *session) { return detection_digest(session, &image); }
 
 static void *detects(void *user) {
     uint64_t *digests = user;

@@ -21,32 +21,6 @@ public enum RunLength {
         }
     }
 
-    /// Of `height` rows of `width` probabilities: set where p > threshold (NaN is not).
-    public static func encode(
-        probabilities: UnsafePointer<Float>, threshold: Float, _ placement: Placement,
-        emit: (UInt32) throws(ULDorError) -> Void
-    ) throws(ULDorError) {
-        try encode(placement, isSet: { x, y in probabilities[y &* placement.width &+ x] > threshold }, emit: emit)
-    }
-
-    /// Of rows of `width` bytes, `rowStride` bytes apart: set where not 0.
-    public static func encode(
-        bitmap: UnsafePointer<UInt8>, rowStride: Int, _ placement: Placement, emit: (UInt32) throws(ULDorError) -> Void
-    ) throws(ULDorError) {
-        try encode(placement, isSet: { x, y in bitmap[y &* rowStride &+ x] != 0 }, emit: emit)
-    }
-
-    /// Replaces `counts` by the run lengths of probabilities.
-    public static func encode(
-        probabilities: UnsafePointer<Float>, threshold: Float, _ placement: Placement,
-        into counts: inout GrowableBuffer<UInt32>
-    ) throws(ULDorError) {
-        counts.removeAll()
-        try encode(probabilities: probabilities, threshold: threshold, placement) { (count) throws(ULDorError) in
-            try counts.append(count)
-        }
-    }
-
     /// `isSet` is asked for pixels (column, row) of the region, each at most once, in the order of the runs.
     @inline(__always)
     static func encode(

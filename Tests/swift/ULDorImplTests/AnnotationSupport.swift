@@ -75,3 +75,32 @@ func isInside(_ polygons: [[Point]], _ x: Double, _ y: Double) -> Bool {
 
 func isClose(_ a: Double, _ b: Double, _ tolerance: Double) -> Bool { abs(a - b) <= tolerance }
 func isClose(_ a: Point, _ b: Point, _ tolerance: Double) -> Bool { isClose(a.x, b.x, tolerance) && isClose(a.y, b.y, tolerance) }
+
+/// Run lengths of what tests have at hand: probabilities, bitmaps.
+extension RunLength {
+    /// Of `height` rows of `width` probabilities: set where p > threshold (NaN is not).
+    static func encode(
+        probabilities: UnsafePointer<Float>, threshold: Float, _ placement: Placement,
+        emit: (UInt32) throws(ULDorError) -> Void
+    ) throws(ULDorError) {
+        try encode(placement, isSet: { x, y in probabilities[y &* placement.width &+ x] > threshold }, emit: emit)
+    }
+
+    /// Of rows of `width` bytes, `rowStride` bytes apart: set where not 0.
+    static func encode(
+        bitmap: UnsafePointer<UInt8>, rowStride: Int, _ placement: Placement, emit: (UInt32) throws(ULDorError) -> Void
+    ) throws(ULDorError) {
+        try encode(placement, isSet: { x, y in bitmap[y &* rowStride &+ x] != 0 }, emit: emit)
+    }
+
+    /// Replaces `counts` by the run lengths of probabilities.
+    static func encode(
+        probabilities: UnsafePointer<Float>, threshold: Float, _ placement: Placement,
+        into counts: inout GrowableBuffer<UInt32>
+    ) throws(ULDorError) {
+        counts.removeAll()
+        try encode(probabilities: probabilities, threshold: threshold, placement) { (count) throws(ULDorError) in
+            try counts.append(count)
+        }
+    }
+}
