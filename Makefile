@@ -15,6 +15,7 @@ INSTALL ?= install
 LIBRARY := build/lib/$(SONAME)
 TOOL := build/bin/uldor
 VENV := .venv
+BENCH_VENV := .venv-bench
 SOURCES := $(shell find Sources include -type f) Package.swift
 
 # What only the shared library carries: its SONAME, the symbol version, a static Swift runtime, and no undefined symbols.
@@ -68,6 +69,18 @@ test: all $(VENV)/.ready
 parity: all $(VENV)/.ready
 	sh scripts/parity.sh $(VENV)
 
+# Beside the engines that a user would pick instead; BENCH="--quick" or any options of bench/run.py.
+bench: all $(BENCH_VENV)/.ready
+	$(BENCH_VENV)/bin/python bench/run.py $(BENCH)
+
+$(BENCH_VENV)/.ready: bench/requirements.txt bench/setup.sh bench/torchvision_stubs.py | deps
+	PYTHON=$(PYTHON) sh bench/setup.sh $(BENCH_VENV)
+	touch $@
+
+# The convolution kernels alone, layer by layer.
+bench-kernels: | deps
+	$(MAKE) -C bench/kernels run
+
 wheel: all $(VENV)/.ready
 	sh examples/python/bundle.sh
 	$(VENV)/bin/pip wheel --quiet --no-deps --wheel-dir dist examples/python; status=$$?; \
@@ -89,4 +102,4 @@ install: all
 clean:
 	rm -rf build .build .build-*
 
-.PHONY: all asan deps demo test parity wheel install clean
+.PHONY: all asan deps demo test parity bench bench-kernels wheel install clean

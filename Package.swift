@@ -10,8 +10,12 @@ let c: [CSetting] = [.unsafeFlags(["-std=c17", "-Wall", "-Wextra", "-Werror", "-
 let withOpenMP: [CSetting] = c + [.unsafeFlags(["-fopenmp"])]
 #if arch(x86_64)
     let avx2: [CSetting] = [.unsafeFlags(["-mavx2", "-mfma"])]
+    let avx512: [CSetting] = [
+        .unsafeFlags(["-mavx512f", "-mavx512bw", "-mavx512dq", "-mavx512vl", "-mfma", "-mprefer-vector-width=512"])
+    ]
 #else
     let avx2: [CSetting] = []
+    let avx512: [CSetting] = []
 #endif
 
 let link: [LinkerSetting] = [.unsafeFlags(["-L", openmp]), .linkedLibrary("iomp5"), .linkedLibrary("m")]
@@ -23,8 +27,9 @@ let package = Package(
         .systemLibrary(name: "CULDor", path: "include"),
         .target(name: "ULDorKernelsBase", cSettings: withOpenMP),
         .target(name: "ULDorKernelsAVX2", dependencies: ["ULDorKernelsBase"], cSettings: c + avx2),
+        .target(name: "ULDorKernelsAVX512", dependencies: ["ULDorKernelsBase"], cSettings: c + avx512),
         .target(
-            name: "ULDorKernels", dependencies: ["ULDorKernelsBase", "ULDorKernelsAVX2"], cSettings: c,
+            name: "ULDorKernels", dependencies: ["ULDorKernelsBase", "ULDorKernelsAVX2", "ULDorKernelsAVX512"], cSettings: c,
             linkerSettings: link),
         .target(name: "ULDorJSON", cSettings: c),
         .target(name: "ULDorImpl", dependencies: ["ULDorKernels", "ULDorJSON"]),

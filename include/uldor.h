@@ -248,7 +248,10 @@ ULDOR_API uldor_status uldor_model_get_slice_reach(const uldor_model *model, dou
 /* Scratch memory and settings of one stream of work. */
 typedef struct uldor_session uldor_session;
 
-enum { ULDOR_INSTRUCTIONS_BEST = 0, ULDOR_INSTRUCTIONS_PORTABLE = 1 };
+enum {
+    ULDOR_INSTRUCTIONS_BEST = 0, /* the best that this CPU has */
+    ULDOR_INSTRUCTIONS_PORTABLE = 1, ULDOR_INSTRUCTIONS_AVX2 = 2, ULDOR_INSTRUCTIONS_AVX512 = 3
+};
 
 typedef struct uldor_session_options {
     size_t struct_size;
@@ -258,7 +261,8 @@ typedef struct uldor_session_options {
     uldor_progress_fn progress;       /* NULL: none */
     void *progress_user;
     int32_t threads;                  /* 1..1024; 0: all cores that the process may use */
-    int32_t instructions;             /* ULDOR_INSTRUCTIONS_*; results differ in the last bits between the two */
+    int32_t instructions;             /* ULDOR_INSTRUCTIONS_*: AVX2 and AVX512 (UNSUPPORTED where the CPU lacks them) give the
+                                         same bits, PORTABLE others in the last places */
     float score_threshold;            /* 0..1; negative: the model's */
     float nms_threshold;              /* 0..1, of the box head; negative: the model's */
     int32_t detections;               /* at most, 1..1000; 0: the model's */
@@ -266,7 +270,16 @@ typedef struct uldor_session_options {
     int32_t class_rule;               /* ULDOR_CLASS_RULE_* */
     int32_t no_resampling;            /* non-zero: pixels are taken as they are; needs no spacing. max_size holds still */
     int32_t no_body_crop;             /* non-zero: the whole slice */
-    int32_t reserved;                 /* 0 */
+    /*
+     * Non-zero: every convolution is computed directly. Zero: 3 x 3 convolutions by Winograd where that is faster, which
+     * rounds a few times as much (docs/accuracy.md).
+     */
+    int32_t exact;
+    /*
+     * Bytes of scratch memory that the session may hold; 0: no limit. A larger input is NOMEM before anything is allocated for it
+     * (uldor_session_estimate_memory()).
+     */
+    int64_t memory_limit;
 } uldor_session_options;
 
 ULDOR_API uldor_status uldor_session_options_init(uldor_session_options *options, size_t struct_size);
@@ -292,11 +305,18 @@ typedef struct uldor_session_info {
     size_t struct_size;
     int32_t threads;          /* at most; 1 where a foreign OpenMP runtime forbids more (docs/threading.md) */
     int32_t reserved;
-    const char *instructions; /* "avx2" or "portable"; static storage */
+    const char *instructions; /* "avx512", "avx2" or "portable"; static storage */
     int64_t memory_bytes;     /* held by the session now */
 } uldor_session_info;
 
 ULDOR_API uldor_status uldor_session_get_info(const uldor_session *session, uldor_session_info *info);
+
+/*
+ * Bytes that the session will hold once it has seen a network input of this size (1..4096; that of ULDOR_INPUT_NORMALISED, padding
+ * is added here): what it holds now, or more. Nothing is allocated. Holds for any number of sizes and calls: memory is that
+ * of the largest input. Outlines of masks take some more, a few hundred KiB with 100 detections.
+ */
+ULDOR_API uldor_status uldor_session_estimate_memory(uldor_session *session, int32_t height, int32_t width, int64_t *bytes);
 
 /* ---------------------------------------------------------------------------------------------- Detection */
 

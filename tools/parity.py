@@ -43,11 +43,12 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
     parser.add_argument("--scratch", type=Path, default=ROOT / "build" / "parity")
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--instructions", nargs="+", default=["best"], choices=["best", "portable"])
+    parser.add_argument("--convolutions", nargs="+", default=["fast", "exact"], choices=["fast", "exact"])
     parser.add_argument("--markdown", action="store_true")
     options = parser.parse_args(arguments)
     import uldor
 
-    networks = [["network", "classes", "input", "instructions", "worst stage, rms / max of std", "detections", "ties",
+    networks = [["network", "classes", "input", "instructions", "convolutions", "worst stage, rms / max of std", "detections", "ties",
                  "boxes px", "scores", "masks", "within limits", "libuldor to float64", "torchvision to float64"]]
     worst: Dict[str, Tuple[Error, str]] = {}
     failed = False
@@ -57,11 +58,13 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
         if options.deeplesion:
             inputs.append(key_slices(options.deeplesion, weights))
         references = (reference(weights, choices) for choices in inputs)
-        for (name, tensor, arrays), instructions in itertools.product(references, options.instructions):
+        for (name, tensor, arrays), instructions, convolutions in itertools.product(
+                references, options.instructions, options.convolutions):
             named = stage_inputs(arrays, tensor)
-            where = f"{arch}, {classes} classes, {name}, {instructions}"
+            where = f"{arch}, {classes} classes, {name}, {instructions}, {convolutions}"
             print(where, file=sys.stderr, flush=True)
-            with uldor.Model(weights) as model, model.session(instructions=instructions) as session:
+            with uldor.Model(weights) as model, \
+                    model.session(instructions=instructions, exact=convolutions == "exact") as session:
                 box_rules, rpn_rules = rules_of(model.config)
                 errors = stage_errors(session, named, box_rules, rpn_rules)
                 result = session.forward(tensor)
@@ -74,10 +77,10 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
             for stage, error in errors.items():
                 before, place = worst.get(stage, (Error(-1, -1), ""))
                 worst[stage] = error.worst(before), where if error.max > before.max else place
-            good = whole.within_limits and all(error.within_limits for error in errors.values())
+            good = whole.within_limits and all(error.within_limits(convolutions) for error in errors.values())
             failed = failed or not good
             stage = max(errors, key=lambda name: errors[name].rms)
-            networks.append([arch, str(classes), name, instructions,
+            networks.append([arch, str(classes), name, instructions, convolutions,
                              f"{stage} {errors[stage].rms:.1e} / {errors[stage].max:.1e}",
                              f"{len(whole.match.pairs)} of {len(named['scores'])}", str(whole.match.ties),
                              f"{whole.box:.1e}", f"{whole.score:.1e}", f"{whole.mask:.1e}", "yes" if good else "NO",

@@ -11,8 +11,8 @@ from typing import Any, Dict, List, Mapping, Sequence, Tuple
 import numpy as np
 from parity_matching import BOX_PX, MASK_PROBABILITY, SCORE, Arrays, Match, Rules, match
 
-# Limits of the project, in a stage's standard deviations.
-STAGE_RMS, STAGE_MAX = 1e-5, 1e-4
+# Limits of the project, in a stage's standard deviations: with direct convolutions only, and with Winograd, which rounds more.
+STAGE_LIMITS = {"exact": (1e-5, 1e-4), "fast": (3e-5, 4e-4)}
 
 P = [f"p{level}" for level in range(2, 7)]
 RPN = [f"{kind}.{level}" for kind in ("objectness", "deltas") for level in range(5)]
@@ -48,9 +48,10 @@ class Error:
     def worst(self, other: "Error") -> "Error":
         return Error(max(self.rms, other.rms), max(self.max, other.max))
 
-    @property
-    def within_limits(self) -> bool:
-        return self.rms <= STAGE_RMS and self.max <= STAGE_MAX
+    def within_limits(self, convolutions: str) -> bool:
+        """`convolutions`: "exact" or "fast", as the session has them."""
+        rms, largest = STAGE_LIMITS[convolutions]
+        return self.rms <= rms and self.max <= largest
 
 
 @dataclass

@@ -27,7 +27,6 @@ private func readOptions(_ pointer: UnsafePointer<uldor_session_options>?) throw
         guard value <= 1 else { throw .invalidArgument("options.\(name) is \(value), not within 0...1 and not negative") }
         return value < 0 ? nil : value
     }
-    guard raw.reserved == 0 else { throw .invalidArgument("options.reserved is \(raw.reserved), not 0") }
     var options = SessionOptions()
     options.allocator = try readAllocator(raw.allocator)
     options.log = raw.log
@@ -35,7 +34,7 @@ private func readOptions(_ pointer: UnsafePointer<uldor_session_options>?) throw
     options.progress = raw.progress
     options.progressUser = raw.progress_user
     options.threads = try within(raw.threads, 0...1024, "threads")
-    options.portable = try within(raw.instructions, 0...1, "instructions") == ULDOR_INSTRUCTIONS_PORTABLE
+    options.instructions = try within(raw.instructions, 0...3, "instructions")
     options.scoreThreshold = try fraction(raw.score_threshold, "score_threshold")
     options.nmsThreshold = try fraction(raw.nms_threshold, "nms_threshold")
     let detections = try within(raw.detections, 0...1000, "detections")
@@ -45,6 +44,9 @@ private func readOptions(_ pointer: UnsafePointer<uldor_session_options>?) throw
     options.classRule = ClassRule(rawValue: try within(raw.class_rule, 0...2, "class_rule"))
     options.noResampling = raw.no_resampling != 0
     options.noBodyCrop = raw.no_body_crop != 0
+    options.exact = raw.exact != 0
+    guard raw.memory_limit >= 0 else { throw .invalidArgument("options.memory_limit is \(raw.memory_limit), less than 0") }
+    options.memoryLimit = raw.memory_limit == 0 ? nil : Int(clamping: raw.memory_limit)
     return options
 }
 
@@ -92,6 +94,24 @@ public func sessionGetInfo(_ session: OpaquePointer?, _ info: UnsafeMutablePoint
     }
 }
 
+@_cdecl("uldor_session_estimate_memory")
+public func sessionEstimateMemory(
+    _ session: OpaquePointer?, _ height: Int32, _ width: Int32, _ bytes: UnsafeMutablePointer<Int64>?
+) -> uldor_status {
+    onSession(session) { (session) throws(ULDorError) in
+        let bytes = try require(bytes, "bytes")
+        try checkSides(height, width)
+        bytes.pointee = Int64(try session.estimateMemory(height: Int(height), width: Int(width)))
+    }
+}
+
+/// Sides of a network input.
+private func checkSides(_ height: Int32, _ width: Int32) throws(ULDorError) {
+    for (name, side) in [("height", height), ("width", width)] where !(1...4096).contains(side) {
+        throw .invalidArgument("\(name) is \(side), not within 1...4096")
+    }
+}
+
 @_cdecl("uldor_session_detect")
 public func sessionDetect(
     _ session: OpaquePointer?, _ image: UnsafePointer<uldor_image>?, _ result: UnsafeMutablePointer<OpaquePointer?>?
@@ -111,9 +131,7 @@ public func sessionForward(
         let tensor = try require(tensor, "tensor"), result = try require(result, "result")
         let expected = session.model.inputChannels
         guard Int(channels) == expected else { throw .invalidArgument("channels is \(channels), the model has \(expected)") }
-        for (name, side) in [("height", height), ("width", width)] where !(1...4096).contains(side) {
-            throw .invalidArgument("\(name) is \(side), not within 1...4096")
-        }
+        try checkSides(height, width)
         result.pointee = OpaquePointer(try session.forward(tensor, height: Int(height), width: Int(width)))
     }
 }

@@ -6,8 +6,9 @@ typedef struct regions {
     float *output;
 } regions;
 
-static void align_one(const void *context, int64_t index)
+static void align_one(const void *context, int64_t index, int32_t worker)
 {
+    (void)worker;
     const regions *r = context;
     const uk_roi *roi = r->rois + index;
     r->table->roi_align(roi, r->output + index * roi->pooled * roi->pooled * roi->channels);
@@ -26,8 +27,9 @@ typedef struct pool {
     int32_t height, width, channels;
 } pool;
 
-static void pool_row(const void *context, int64_t row)
+static void pool_row(const void *context, int64_t row, int32_t worker)
 {
+    (void)worker;
     const pool *p = context;
     int64_t out_width = (p->width - 1) / 2 + 1;
     p->table->max_pool_row(p->input, p->height, p->width, p->channels, (int32_t)row,

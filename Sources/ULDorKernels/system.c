@@ -5,12 +5,18 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 void *uk_system_allocate(size_t bytes, size_t alignment)
 {
+    enum { HUGE_PAGE = 2 << 20 };
     void *pointer = NULL;
-    return posix_memalign(&pointer, alignment, bytes) == 0 ? pointer : NULL;
+    bool is_large = bytes >= 4 * HUGE_PAGE;
+    if (posix_memalign(&pointer, is_large && alignment < HUGE_PAGE ? HUGE_PAGE : alignment, bytes)) return NULL;
+    /* Whole huge pages only, so that not a byte more is touched; a kernel without them says no, which changes nothing. */
+    if (is_large) madvise(pointer, bytes / HUGE_PAGE * HUGE_PAGE, MADV_HUGEPAGE);
+    return pointer;
 }
 
 void uk_system_free(void *pointer) { free(pointer); }

@@ -7,6 +7,7 @@
 #define UK_TABLE uk_table_avx2
 #define UK_NAME "avx2"
 #define UK_ROWS 6
+#define UK_PANELS 1
 #define UK_LANES 8
 #define UK_BROADCAST(p) ((vec)_mm256_broadcast_ss(p))
 #pragma STDC FP_CONTRACT ON

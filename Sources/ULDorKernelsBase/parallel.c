@@ -22,18 +22,19 @@ bool uk_flag_exchange(int32_t *flag, int32_t expected, int32_t desired)
  * libomp's workers wait awake for the next region for a time that belongs to the thread which forks them: 200 ms unless
  * it says otherwise. A pass leaves a few ms between regions at most, and a host should not pay for more.
  */
+extern int omp_get_thread_num(void);
 extern int kmp_get_blocktime(void);
 extern void kmp_set_blocktime(int milliseconds);
 enum { AWAKE_MS = 5 };
 
 /* Jobs are handed out by a counter: threads that finish early take more, and no result depends on who took what. */
-static void work(const uk_exec *exec, _Atomic int64_t *next, int64_t count, uk_job job, const void *context)
+static void work(const uk_exec *exec, _Atomic int64_t *next, int64_t count, uk_job job, const void *context, int32_t worker)
 {
     for (;;) {
         if (uk_is_stopping(exec)) return;
         int64_t index = atomic_fetch_add_explicit(next, 1, memory_order_relaxed);
         if (index >= count) return;
-        job(context, index);
+        job(context, index, worker);
     }
 }
 
@@ -44,7 +45,7 @@ static __attribute__((noinline)) void work_together(int32_t threads, const uk_ex
     int before = kmp_get_blocktime();
     kmp_set_blocktime(AWAKE_MS);
 #pragma omp parallel num_threads(threads)
-    work(exec, next, count, job, context);
+    work(exec, next, count, job, context, omp_get_thread_num());
     kmp_set_blocktime(before);
 }
 
@@ -68,7 +69,7 @@ int uk_parallel_for(const uk_exec *exec, int64_t count, uk_job job, const void *
     int32_t threads = exec->threads < count ? exec->threads : (int32_t)count;
     /* With one thread OpenMP is not even touched: a host whose own runtime forbids a second one still works. */
     if (threads > 1) threads = granted_threads(threads);
-    if (threads <= 1) work(exec, &next, count, job, context);
+    if (threads <= 1) work(exec, &next, count, job, context, 0);
     else work_together(threads, exec, &next, count, job, context);
     return uk_is_stopping(exec) ? UK_CANCELLED : UK_OK;
 }

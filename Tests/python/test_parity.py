@@ -9,30 +9,32 @@ import parity_matching
 import parity_stages
 import uldor
 
-CASES = [(classes, instructions) for classes in (2, 3) for instructions in ("best", "portable")]
+CASES = [(classes, instructions, convolutions) for classes in (2, 3) for instructions in ("best", "portable")
+         for convolutions in ("fast", "exact")]
 
 
-@pytest.fixture(scope="module", params=CASES, ids=lambda case: f"{case[0]} classes, {case[1]}")
+@pytest.fixture(scope="module", params=CASES, ids=lambda case: f"{case[0]} classes, {case[1]}, {case[2]}")
 def case(request, root):
-    """Session, the reference's tensors, rules."""
-    classes, instructions = request.param
+    """Session, the reference's tensors, rules, and how it convolves."""
+    classes, instructions, convolutions = request.param
     folder = root / "Tests" / "fixtures"
     reference = parity_stages.read_safetensors(folder / f"tiny_{classes}class_97x131.safetensors")
     with uldor.Model(folder / f"tiny_{classes}class.safetensors") as model:
-        with model.session(threads=2, instructions=instructions) as session:
-            yield session, reference, parity_stages.stage_inputs(reference, reference["input"]), parity_stages.rules_of(model.config)
+        with model.session(threads=2, instructions=instructions, exact=convolutions == "exact") as session:
+            yield (session, reference, parity_stages.stage_inputs(reference, reference["input"]),
+                   parity_stages.rules_of(model.config), convolutions)
 
 
 def test_every_stage(case):
-    session, _, named, rules = case
+    session, _, named, rules, convolutions = case
     errors = parity_stages.stage_errors(session, named, *rules)
     assert set(errors) == set(uldor.STAGES)
-    wrong = {stage: (error.rms, error.max) for stage, error in errors.items() if not error.within_limits}
+    wrong = {stage: (error.rms, error.max) for stage, error in errors.items() if not error.within_limits(convolutions)}
     assert not wrong
 
 
 def test_end_to_end(case):
-    session, reference, named, (box_rules, _) = case
+    session, reference, named, (box_rules, _), _ = case
     whole = parity_stages.end_to_end(session.forward(reference["input"]), named, box_rules)
     assert whole.match.unexplained == []
     assert len(whole.match.pairs) >= 95
@@ -41,7 +43,7 @@ def test_end_to_end(case):
 
 def test_binary_masks(case):
     """Bitmaps of the first detections, bit for bit except where the probability is a tie."""
-    session, reference, named, _ = case
+    session, reference, named, _, _ = case
     result = session.forward(reference["input"])
     for number, expected in enumerate(reference["masks_pasted_binary"]):
         wrong = result[number].mask != expected.astype(bool)
@@ -132,7 +134,7 @@ def test_candidates_are_torchvisions(root):
 def test_errors_are_relative_to_the_spread():
     theirs = numpy.random.default_rng(2).normal(5, 3, (50, 60)).astype(numpy.float32)
     error = parity_stages.relative_error(theirs + numpy.float32(3e-3), theirs)
-    assert error.rms == pytest.approx(1e-3, rel=0.05) and not error.within_limits
+    assert error.rms == pytest.approx(1e-3, rel=0.05) and not error.within_limits("fast")
     assert parity_stages.relative_error(theirs, theirs) == parity_stages.Error()
     with pytest.raises(ValueError, match="shape"):
         parity_stages.relative_error(theirs[1:], theirs)

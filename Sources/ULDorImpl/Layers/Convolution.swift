@@ -67,8 +67,16 @@ final class Convolution {
         work.pad = Int32(pad)
         if let residual { work.residual = residual.map }
         work.relu = relu
+        try run(&work, execution)
+    }
+
+    private func run(_ work: inout uk_conv, _ execution: Execution) throws(ULDorError) {
         let table = execution.table
-        try execution.run { uk_convolve($0, table, &work) }
+        var plan = uk_plan_convolution(table, &work, execution.threads, execution.isExact)
+        try execution.scratch { () throws(ULDorError) in
+            let scratch: UnsafeMutablePointer<Float> = try execution.take(count: Int(plan.scratch_floats))
+            try execution.run { uk_convolve($0, table, &work, &plan, scratch) }
+        }
     }
 
     /// Into a new map.

@@ -8,10 +8,15 @@ struct Arena: ~Copyable {
     private var base: UnsafeMutableRawPointer?
     private(set) var capacity = 0
     private var used = 0
-    private var peak = 0
+    private(set) var peak = 0
+    private let limit: Int?
     private(set) var isMeasuring = false
 
-    init(allocator: Allocator) { self.allocator = allocator }
+    /// `limit`: bytes that it may hold at most, nil: any number.
+    init(allocator: Allocator, limit: Int?) {
+        self.allocator = allocator
+        self.limit = limit
+    }
 
     deinit { if let base { allocator.deallocate(base, bytes: capacity) } }
 
@@ -26,6 +31,9 @@ struct Arena: ~Copyable {
         isMeasuring = false
         used = 0
         guard peak > capacity else { return }
+        if let limit, peak > limit {
+            throw ULDorError(.noMemory, "an input of this size takes \(peak) bytes of scratch memory, options.memory_limit is \(limit)")
+        }
         if let base { allocator.deallocate(base, bytes: capacity) }
         base = nil
         capacity = 0

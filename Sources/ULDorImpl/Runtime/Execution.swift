@@ -7,6 +7,8 @@ final class Execution {
     var arena: Arena
     let table: UnsafePointer<uk_table>
     let threads: Int32
+    /// Direct convolutions only.
+    let isExact: Bool
     /// UK_IDLE, UK_RUNNING or UK_STOPPING: one word, so that a cancel reaches the call that runs and no other.
     private let state: UnsafeMutablePointer<Int32>
     private let progress: Progress?
@@ -16,10 +18,14 @@ final class Execution {
         let user: UnsafeMutableRawPointer?
     }
 
-    init(allocator: Allocator, table: UnsafePointer<uk_table>, threads: Int32, progress: Progress?) {
-        arena = Arena(allocator: allocator)
+    init(
+        allocator: Allocator, table: UnsafePointer<uk_table>, threads: Int32, isExact: Bool, memoryLimit: Int? = nil,
+        progress: Progress?
+    ) {
+        arena = Arena(allocator: allocator, limit: memoryLimit)
         self.table = table
         self.threads = threads
+        self.isExact = isExact
         self.progress = progress
         state = .allocate(capacity: 1)
         state.initialize(to: Int32(UK_IDLE))
@@ -83,6 +89,14 @@ final class Execution {
         }
         try arena.endMeasuring()
         return try body()
+    }
+
+    /// Bytes of scratch memory that a pass would take.
+    func measure<Value>(_ body: () throws(ULDorError) -> Value) throws(ULDorError) -> Int {
+        arena.beginMeasuring()
+        defer { arena.abandonMeasuring() }
+        _ = try body()
+        return arena.peak
     }
 
     // MARK: Kernels

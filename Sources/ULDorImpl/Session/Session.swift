@@ -16,12 +16,15 @@ public final class Session: @unchecked Sendable {
         let allocator = options.allocator ?? model.allocator
         let (threads, conflict) = usableThreads(options.threads)
         if let conflict, let log = options.log { log(options.logUser, 1, "\(conflict): running on \(threads)") }
+        guard let table = uk_table_for(options.instructions) else {
+            throw ULDorError(.unsupported, "options.instructions is \(options.instructions), which this CPU lacks")
+        }
         let progress = options.progress.map { Execution.Progress(function: $0, user: options.progressUser) }
         self.model = model
         self.options = options
         self.allocator = allocator
         execution = Execution(
-            allocator: allocator, table: options.portable ? uk_portable_table() : uk_best_table(), threads: threads,
+            allocator: allocator, table: table, threads: threads, isExact: options.exact, memoryLimit: options.memoryLimit,
             progress: progress)
         detector = Detector(model, options)
         pipeline = InputPipeline(model, options)
@@ -42,6 +45,18 @@ public final class Session: @unchecked Sendable {
     public var threads: Int32 { execution.threads }
     public var instructions: UnsafePointer<CChar> { execution.table.pointee.name }
     public var memoryBytes: Int { execution.arena.capacity + input.bytes + findings.bytes }
+
+    /// uldor_session_estimate_memory: the pass is planned as for a real one, and no memory is taken for it.
+    public func estimateMemory(height: Int, width: Int) throws(ULDorError) -> Int {
+        let size = paddedSize(height, width), channels = model.config.input.slices
+        let execution = execution, detector = detector
+        let scratch = try execution.measure { () throws(ULDorError) in
+            let map = try execution.map(1, size.paddedHeight, size.paddedWidth, channels)
+            return try detector.forward(map, size: size, execution)
+        }
+        return Swift.max(scratch, execution.arena.capacity) + Swift.max(size.paddedHeight * size.paddedWidth * channels * 4, input.bytes)
+            + findings.bytes
+    }
 
     // MARK: Detection
 

@@ -12,11 +12,16 @@ public struct SessionOptions {
     public var progressUser: UnsafeMutableRawPointer?
     /// 0: all cores that the process may use.
     public var threads: Int32 = 0
-    public var portable = false
+    /// UK_BEST, UK_PORTABLE, UK_AVX2, UK_AVX512.
+    public var instructions: Int32 = 0
     public var scoreThreshold, nmsThreshold: Float?
     public var detections, proposals: Int?
     public var classRule: ClassRule?
     public var noResampling = false, noBodyCrop = false
+    /// No Winograd.
+    public var exact = false
+    /// Bytes that the session may hold; nil: no limit.
+    public var memoryLimit: Int?
 
     public init() {}
 }

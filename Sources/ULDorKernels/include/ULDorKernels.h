@@ -29,9 +29,10 @@ const char *uk_openmp_conflict(void);
 /* Initialises OpenMP now, while uk_openmp_conflict() is known to be NULL. */
 void uk_start_openmp(void);
 
-/* Best table for this CPU, or the portable one. */
-const uk_table *uk_best_table(void);
-const uk_table *uk_portable_table(void);
+enum { UK_BEST = 0, UK_PORTABLE = 1, UK_AVX2 = 2, UK_AVX512 = 3 };
+
+/* Kernels of these instructions, UK_BEST: the best that this CPU has. NULL where it lacks them. */
+const uk_table *uk_table_for(int32_t instructions);
 
 /* ---------------------------------------------------------------------------------------------- Kernels */
 
@@ -46,7 +47,27 @@ int64_t uk_packed_floats(int32_t out_channels, int32_t channels, int32_t kernel_
 int uk_pack_conv(const uk_exec *exec, const float *weights, const float *scale, int32_t out_channels, int32_t channels, int32_t kernel_h,
                  int32_t kernel_w, int32_t first_out, float *packed);
 
-int uk_convolve(const uk_exec *exec, const uk_table *table, const uk_conv *conv);
+/* Panels of UK_PANEL that these output channels take. */
+int32_t uk_panels(int32_t out_channels);
+
+/* How a convolution of one size is computed: decided from the shape, before there is memory. */
+typedef struct uk_conv_plan {
+    bool is_winograd;
+    int64_t rows;                  /* output pixels, or 4 x 4 tiles of them */
+    int32_t blocks, splits;        /* jobs: blocks of rows times splits of panels */
+    int32_t pass_panels;           /* Winograd: panels whose filters are transformed at a time */
+    int64_t shared_floats, worker_floats;
+    int64_t scratch_floats;        /* what uk_convolve() needs */
+} uk_conv_plan;
+
+/*
+ * Reads of `conv` only sizes: addresses may be NULL. `exact`: direct convolution only. Which jobs there are depends on the
+ * number of threads, what each output value is computed from does not.
+ */
+uk_conv_plan uk_plan_convolution(const uk_table *table, const uk_conv *conv, int32_t threads, bool exact);
+
+/* `scratch`: plan->scratch_floats. */
+int uk_convolve(const uk_exec *exec, const uk_table *table, const uk_conv *conv, const uk_conv_plan *plan, float *scratch);
 
 /* RoIAlign of `count` regions; region i reads rois[i] and writes pooled * pooled * channels floats at output + i * that. */
 int uk_roi_align(const uk_exec *exec, const uk_table *table, const uk_roi *rois, int64_t count, float *output);

@@ -25,7 +25,8 @@ typedef struct uk_exec {
 
 bool uk_is_stopping(const uk_exec *exec);
 
-typedef void (*uk_job)(const void *context, int64_t index);
+/* `worker` is 0..threads-1: no two jobs that run at once have the same, so it can own scratch memory. */
+typedef void (*uk_job)(const void *context, int64_t index, int32_t worker);
 
 /*
  * Runs jobs 0..count-1, each once, on any thread in any order. The jobs, not the threads, decide what is computed together,
@@ -48,11 +49,16 @@ bool uk_flag_exchange(int32_t *flag, int32_t expected, int32_t desired);
 /* --------------------------------------------------------------------------------------------- Convolution */
 
 enum {
-    UK_PANEL = 16,        /* output channels packed together */
-    UK_JOB_PIXELS = 96,   /* of a convolution's job: a multiple of every register tile's rows */
-    UK_MAX_TAPS = 49,     /* 7 x 7 */
-    UK_MAX_CHANNELS = 8192 /* of a padded convolution's input: what uk_zeros covers */
+    UK_PANEL = 16,          /* output channels packed together */
+    UK_MOST_JOB_ROWS = 256, /* pixels of a direct convolution's job */
+    UK_MAX_CHANNELS = 8192  /* of a padded convolution's input: what uk_zeros covers */
 };
+
+/*
+ * Products that one chain of additions sums up before it is added to the result: short chains keep the rounding error of a sum
+ * over thousands of products where that of the engines with blocked sums is.
+ */
+enum { UK_CHAIN = 256 };
 
 /* A row of zeros that stands in for pixels outside of the input. */
 extern const float uk_zeros[UK_MAX_CHANNELS];
@@ -83,6 +89,12 @@ typedef struct uk_conv {
     bool relu;
 } uk_conv;
 
+/*
+ * Floats from one of the 36 places of a panel's transformed filters to the next: a cache line more than they are, so that the
+ * places do not fall into the same set of the nearest cache.
+ */
+#define UK_WINOGRAD_PLANE(channels) ((int64_t)(channels) * UK_PANEL + 16)
+
 /* ----------------------------------------------------------------------------------------------- RoIAlign */
 
 /* torchvision.ops.roi_align of one region on one level (height x width x channels). */
@@ -101,8 +113,15 @@ typedef struct uk_roi {
 /* The kernels of one instruction set. */
 typedef struct uk_table {
     const char *name;
-    /* Output pixels [pixel_begin, pixel_begin + pixels), at most UK_JOB_PIXELS, of some panels. */
-    void (*conv_block)(const uk_conv *conv, int64_t pixel_begin, int32_t pixels, int32_t panel_begin, int32_t panel_end);
+    int32_t tile_rows, tile_panels; /* of a register tile */
+    /* Output pixels [begin, begin + rows), rows <= UK_MOST_JOB_ROWS, of some panels; scratch: uk_plan_convolution(). */
+    void (*direct_job)(const uk_exec *exec, const uk_conv *conv, int64_t begin, int32_t rows, int32_t panel_begin,
+                       int32_t panel_end, float *scratch);
+    /* Winograd's filters of one panel, channels [first, first + count): [36][UK_WINOGRAD_PLANE]. */
+    void (*winograd_filters)(const uk_conv *conv, int32_t panel, int32_t first, int32_t count, float *filters);
+    /* 4 x 4 output tiles [begin, begin + count) of some panels; `filters` of panel_begin and on. */
+    void (*winograd_job)(const uk_exec *exec, const uk_conv *conv, int64_t begin, int32_t count, int32_t panel_begin,
+                         int32_t panel_end, const float *filters, float *scratch);
     void (*roi_align)(const uk_roi *roi, float *output);
     /* 3 x 3, stride 2, padding 1: one output row of height x width x channels input. */
     void (*max_pool_row)(const float *input, int32_t height, int32_t width, int32_t channels, int32_t out_row,

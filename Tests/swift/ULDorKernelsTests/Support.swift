@@ -20,8 +20,7 @@ struct Generator: RandomNumberGenerator {
 
 /// The tables that this machine can run.
 func tables() -> [UnsafePointer<uk_table>] {
-    let best = uk_best_table()!, portable = uk_portable_table()!
-    return best == portable ? [portable] : [best, portable]
+    [UK_PORTABLE, UK_AVX2, UK_AVX512].compactMap { uk_table_for(Int32($0.rawValue)) }
 }
 
 func name(_ table: UnsafePointer<uk_table>) -> String { String(cString: table.pointee.name) }

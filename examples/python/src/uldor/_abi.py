@@ -51,6 +51,8 @@ FLOAT32 = 3
 
 INSTRUCTIONS_BEST = 0
 INSTRUCTIONS_PORTABLE = 1
+INSTRUCTIONS_AVX2 = 2
+INSTRUCTIONS_AVX512 = 3
 
 INPUT_HU = 0
 INPUT_WINDOWED = 1
@@ -119,7 +121,8 @@ class session_options(Structure):
         ("struct_size", c_size_t), ("allocator", POINTER(allocator)), ("log", log_fn), ("log_user", c_void_p),
         ("progress", progress_fn), ("progress_user", c_void_p), ("threads", c_int32), ("instructions", c_int32),
         ("score_threshold", c_float), ("nms_threshold", c_float), ("detections", c_int32), ("proposals", c_int32),
-        ("class_rule", c_int32), ("no_resampling", c_int32), ("no_body_crop", c_int32), ("reserved", c_int32),
+        ("class_rule", c_int32), ("no_resampling", c_int32), ("no_body_crop", c_int32), ("exact", c_int32),
+        ("memory_limit", c_int64),
     ]
 
 
@@ -202,6 +205,7 @@ PROTOTYPES: List[Tuple[str, Any, List[Any]]] = [
     ("session_cancel", c_int32, [_handle]),
     ("session_last_error", c_char_p, [_handle]),
     ("session_get_info", c_int32, [_handle, POINTER(session_info)]),
+    ("session_estimate_memory", c_int32, [_handle, c_int32, c_int32, POINTER(c_int64)]),
     ("session_detect", c_int32, [_handle, POINTER(image), _handle_out]),
     ("session_forward", c_int32, [_handle, POINTER(c_float), c_int32, c_int32, c_int32, _handle_out]),
     ("session_get_input", c_int32,

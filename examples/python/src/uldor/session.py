@@ -20,7 +20,10 @@ from .tensors import STAGES, TensorSet
 #: Called with the fraction done, 0..1, and the stage's name; a true value cancels the call.
 Progress = Callable[[float, str], Any]
 
-INSTRUCTIONS = {"best": _abi.INSTRUCTIONS_BEST, "portable": _abi.INSTRUCTIONS_PORTABLE}
+INSTRUCTIONS = {
+    "best": _abi.INSTRUCTIONS_BEST, "portable": _abi.INSTRUCTIONS_PORTABLE, "avx2": _abi.INSTRUCTIONS_AVX2,
+    "avx512": _abi.INSTRUCTIONS_AVX512,
+}
 INPUT_STEPS = {
     "hu": _abi.INPUT_HU, "windowed": _abi.INPUT_WINDOWED, "cropped": _abi.INPUT_CROPPED, "scaled": _abi.INPUT_SCALED,
     "normalised": _abi.INPUT_NORMALISED, "padded": _abi.INPUT_PADDED,
@@ -28,7 +31,7 @@ INPUT_STEPS = {
 
 
 class SessionInfo(NamedTuple):
-    """`threads` in use, `instructions` "avx2" or "portable", `memory_bytes` held by the session now."""
+    """`threads` in use, `instructions` "avx512", "avx2" or "portable", `memory_bytes` held by the session now."""
 
     threads: int
     instructions: str
@@ -94,7 +97,8 @@ class Session(Handle):
     `threads` 1..1024, 0: all cores. None stands for the model's own value of `score_threshold` (0..1),
     `nms_threshold` (0..1), `detections` (at most, 1..1000), `proposals` (1..4096) and `class_rule` ("per_class",
     "best_class"). `resampling=False` takes pixels as they are and needs no spacing; `body_crop=False` keeps the whole
-    slice. `progress` is called on the thread that runs the call; what it raises comes out of that call.
+    slice. `instructions` is "best", "avx512", "avx2" or "portable"; `exact=True` computes every convolution directly, without
+    Winograd; `memory_limit` bounds the scratch memory in bytes. `progress` is called on the thread that runs the call; what it raises comes out of that call.
 
     Raises InvalidArgument, NoMemory.
     """
@@ -104,7 +108,8 @@ class Session(Handle):
     def __init__(self, model: Model, *, threads: int = 0, score_threshold: Optional[float] = None,
                  nms_threshold: Optional[float] = None, detections: Optional[int] = None,
                  proposals: Optional[int] = None, class_rule: Optional[str] = None, resampling: bool = True,
-                 body_crop: bool = True, instructions: str = "best", progress: Optional[Progress] = None,
+                 body_crop: bool = True, instructions: str = "best", exact: bool = False,
+                 memory_limit: Optional[int] = None, progress: Optional[Progress] = None,
                  log: Optional[Log] = None) -> None:
         options = _abi.session_options()
         check(_abi.lib.uldor_session_options_init(ctypes.byref(options), ctypes.sizeof(options)))
@@ -125,6 +130,11 @@ class Session(Handle):
             options.class_rule = _choose(CLASS_RULES, "class_rule", class_rule)
         options.no_resampling = int(not resampling)
         options.no_body_crop = int(not body_crop)
+        options.exact = int(exact)
+        if memory_limit is not None:
+            if memory_limit < 1:
+                raise ValueError(f"memory_limit {memory_limit}: at least 1, or None for no limit")
+            options.memory_limit = memory_limit
         self.model = model
         self._class_names = model.class_names
         self._mask_size = model.info.mask_size
@@ -150,6 +160,14 @@ class Session(Handle):
         with self._use() as handle:
             check(_abi.lib.uldor_session_get_info(handle, ctypes.byref(raw)))
         return SessionInfo(raw.threads, raw.instructions.decode("ascii"), raw.memory_bytes)
+
+    def estimate_memory(self, height: int, width: int) -> int:
+        """Bytes that the session will hold after a network input of this size; nothing is allocated."""
+        bytes_ = ctypes.c_int64()
+        with self._use() as handle:
+            self._check(_abi.lib.uldor_session_estimate_memory(handle, int32("height", height), int32("width", width),
+                                                               ctypes.byref(bytes_)))
+        return bytes_.value
 
     def detect(self, image: Image, *, spacing: Spacing = None, slice_interval: Optional[float] = None,
                slope: float = 1.0, intercept: float = 0.0, key_slice: Optional[int] = None) -> Result:

@@ -1,0 +1,85 @@
+#include "ULDorKernels.h"
+
+/* Tiles of a Winograd job at most: their transforms stay in the second cache (docs/performance.md). */
+#ifndef UK_WINOGRAD_TILES
+enum { UK_WINOGRAD_TILES = 42 };
+#endif
+
+static int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
+static int64_t most(int64_t a, int64_t b) { return a > b ? a : b; }
+static int64_t up(int64_t a, int64_t b) { return (a + b - 1) / b; }
+
+int32_t uk_panels(int32_t out_channels) { return (out_channels + UK_PANEL - 1) / UK_PANEL; }
+
+static int64_t tiles_of(const uk_conv *conv)
+{
+    return (int64_t)conv->batch * up(conv->output.height, 4) * up(conv->output.width, 4);
+}
+
+/*
+ * Time of the two algorithms in units of one register tile's step (a row times a panel of 16). Transforms are counted in the
+ * same unit, as measured with AVX2 and AVX-512 (docs/performance.md); what matters is the small maps, where the filters' own
+ * transform outweighs what it saves.
+ */
+static bool is_winograd_faster(const uk_table *table, const uk_conv *conv)
+{
+    double tiles = (double)tiles_of(conv), channels = conv->channels, panels = uk_panels(conv->out_channels);
+    double pixels = (double)conv->batch * conv->output.height * conv->output.width;
+    double filters = 80 * channels * panels, around = 12 * tiles * (channels + 16 * panels);
+    /* A register tile of few rows waits for its own sums: it takes the time of four rows at least. */
+    double rows = tiles < 4 && table->tile_rows >= 4 ? 4 : tiles;
+    return 36 * rows * channels * panels + 2 * (filters + around) < 9 * pixels * channels * panels;
+}
+
+/* Cuts rows into nearly equal blocks of at most `largest`, and panels where there are too few rows for all threads. */
+static void cut(uk_conv_plan *plan, const uk_table *table, int32_t panels, int32_t largest, int32_t threads)
+{
+    int64_t blocks = up(plan->rows, largest);
+    plan->splits = 1;
+    if (blocks < 4 * threads) {
+        int64_t even = up(blocks, threads) * threads;
+        if (plan->rows / even >= 2 * table->tile_rows) blocks = even;
+        else plan->splits = (int32_t)least(up(threads, blocks), up(panels, table->tile_panels));
+    }
+    plan->blocks = (int32_t)blocks;
+}
+
+static void plan_direct(uk_conv_plan *plan, const uk_table *table, const uk_conv *conv, int32_t threads)
+{
+    int64_t products = (int64_t)conv->kernel_h * conv->kernel_w * conv->channels;
+    int32_t panels = uk_panels(conv->out_channels);
+    plan->rows = (int64_t)conv->batch * conv->output.height * conv->output.width;
+    /* The rows' piece stays in the second cache; with very long sums, fewer passes over the weights count for more. */
+    cut(plan, table, panels, products > 4096 ? 224 : 112, threads);
+    int64_t rows = up(plan->rows, plan->blocks);
+    int64_t sums = products > UK_CHAIN ? rows * up(panels, plan->splits) * UK_PANEL : 0;
+    plan->worker_floats = rows * UK_CHAIN + sums;
+}
+
+static void plan_winograd(uk_conv_plan *plan, const uk_table *table, const uk_conv *conv, int32_t threads)
+{
+    /* Transformed filters at a time, in floats: what the last cache holds beside the rest. */
+    enum { FILTERS = 2600000 };
+    int32_t panels = uk_panels(conv->out_channels);
+    int64_t panel_floats = 36 * UK_WINOGRAD_PLANE(conv->channels);
+    plan->is_winograd = true;
+    plan->rows = tiles_of(conv);
+    plan->pass_panels = (int32_t)least(panels, most(FILTERS / panel_floats / table->tile_panels, 1) * table->tile_panels);
+    int32_t passes = (int32_t)up(panels, plan->pass_panels);
+    plan->pass_panels = (int32_t)up(up(panels, passes), table->tile_panels) * table->tile_panels;
+    cut(plan, table, plan->pass_panels, UK_WINOGRAD_TILES, threads);
+    int64_t rows = up(plan->rows, plan->blocks);
+    plan->shared_floats = plan->pass_panels * panel_floats;
+    plan->worker_floats = 36 * (rows * conv->channels + 16) + 36 * (rows * table->tile_panels * UK_PANEL + 16);
+}
+
+uk_conv_plan uk_plan_convolution(const uk_table *table, const uk_conv *conv, int32_t threads, bool exact)
+{
+    uk_conv_plan plan = {0};
+    bool fits = conv->kernel_h == 3 && conv->kernel_w == 3 && conv->stride == 1 && conv->pad == 1 && conv->channels % 16 == 0;
+    if (!exact && fits && is_winograd_faster(table, conv)) plan_winograd(&plan, table, conv, threads);
+    else plan_direct(&plan, table, conv, threads);
+    int64_t jobs = (int64_t)plan.blocks * plan.splits;
+    plan.scratch_floats = plan.shared_floats + least(threads, jobs) * plan.worker_floats;
+    return plan;
+}

@@ -1,0 +1,102 @@
+/*
+ * Direct convolution: a job's pixels times panels of weights, UK_CHAIN products of the sum at a time. The pixels' neighbourhoods
+ * are packed once for each such piece and used by all of the job's panels.
+ */
+typedef struct job_pixels {
+    const float *origin[UK_MOST_JOB_ROWS]; /* input at tap (0, 0); may lie outside, see `top`, `left` */
+    int32_t top[UK_MOST_JOB_ROWS], left[UK_MOST_JOB_ROWS];
+    float *out[UK_MOST_JOB_ROWS];
+    const float *residual[UK_MOST_JOB_ROWS];
+} job_pixels;
+
+static void find_pixels(const uk_conv *conv, int64_t begin, int32_t rows, job_pixels *at)
+{
+    int64_t per_image = (int64_t)conv->output.height * conv->output.width;
+    int64_t n = begin / per_image;
+    int32_t y = (int32_t)(begin % per_image / conv->output.width), x = (int32_t)(begin % per_image % conv->output.width);
+    for (int32_t r = 0; r < rows; r++) {
+        at->top[r] = y * conv->stride - conv->pad;
+        at->left[r] = x * conv->stride - conv->pad;
+        at->origin[r] = conv->input.data + n * conv->input.image_stride;
+        at->out[r] = pixel(&conv->output, n, y, x);
+        at->residual[r] = residual_of(conv, n, y, x);
+        if (++x < conv->output.width) continue;
+        x = 0;
+        if (++y < conv->output.height) continue;
+        y = 0;
+        n++;
+    }
+}
+
+/* Products [first, first + count) of every row, as gemm.h wants them. */
+static void pack_rows(const uk_conv *conv, const job_pixels *at, int32_t rows, int32_t first, int32_t count, float *packed)
+{
+    int32_t channels = conv->channels;
+    bool whole = channels % 16 == 0 && count % 16 == 0;
+    for (int32_t r = 0; r < rows; r++) {
+        float *to = packed + r * 16;
+        int32_t tap = first / channels, c = first % channels;
+        for (int32_t done = 0; done < count; tap++, c = 0) {
+            int32_t y = at->top[r] + tap / conv->kernel_w, x = at->left[r] + tap % conv->kernel_w;
+            int32_t length = channels - c < count - done ? channels - c : count - done;
+            bool inside = y >= 0 && y < conv->input.height && x >= 0 && x < conv->input.width;
+            const float *from = inside ? at->origin[r] + y * conv->input.row_stride + x * conv->input.pixel_stride + c : uk_zeros;
+            if (whole) {
+                for (int32_t i = 0; i < length; i += 16) {
+                    float *block = to + (int64_t)(done + i) / 16 * rows * 16;
+                    UK_UNROLL for (int v = 0; v < 16 / UK_LANES; v++) store(block + v * UK_LANES, load(from + i + v * UK_LANES));
+                }
+            } else {
+                for (int32_t i = 0; i < length; i++) to[(int64_t)((done + i) / 16) * rows * 16 + (done + i) % 16] = from[i];
+            }
+            done += length;
+        }
+    }
+}
+
+static void finish_tile(const uk_conv *conv, const job_pixels *at, int32_t row, int32_t rows, int32_t panel, int32_t panels,
+                        const float *sums, int64_t stride)
+{
+    for (int32_t r = 0; r < rows; r++)
+        for (int32_t p = 0; p < panels; p++) {
+            int32_t first = (panel + p) * UK_PANEL;
+            int32_t channels = conv->out_channels - first < UK_PANEL ? conv->out_channels - first : UK_PANEL;
+            const float *residual = at->residual[row + r];
+            finish(sums + r * stride + p * UK_PANEL, conv->bias + first, residual ? residual + first : NULL, conv->relu,
+                   at->out[row + r] + first, channels);
+        }
+}
+
+/* Output pixels [begin, begin + rows) of panels [panel_begin, panel_end). `scratch` as uk_plan_convolution() says. */
+static void direct_job(const uk_exec *exec, const uk_conv *conv, int64_t begin, int32_t rows, int32_t panel_begin,
+                       int32_t panel_end, float *scratch)
+{
+    job_pixels at;
+    find_pixels(conv, begin, rows, &at);
+    int32_t products = conv->kernel_h * conv->kernel_w * conv->channels;
+    float *packed = scratch, *sums = scratch + (int64_t)rows * UK_CHAIN;
+    int64_t width = (int64_t)(panel_end - panel_begin) * UK_PANEL;
+    float one_tile[UK_ROWS * TILE_WIDTH];
+    cut rows_cut = cut_rows(rows);
+
+    for (int32_t first = 0; first < products; first += UK_CHAIN) {
+        int32_t count = products - first < UK_CHAIN ? products - first : UK_CHAIN;
+        bool is_last = first + count == products;
+        pack_rows(conv, &at, rows, first, count, packed);
+        for (int32_t panel = panel_begin; panel < panel_end; panel += UK_PANELS) {
+            if (uk_is_stopping(exec)) return;
+            int32_t panels = panel_end - panel < UK_PANELS ? panel_end - panel : UK_PANELS;
+            const float *weights[UK_PANELS];
+            for (int32_t p = 0; p < panels; p++) weights[p] = conv->packed + ((int64_t)(panel + p) * products + first) * UK_PANEL;
+            for (int32_t t = 0, row = 0; t < rows_cut.tiles; t++) {
+                int32_t height = cut_height(&rows_cut, t);
+                bool is_only = is_last && first == 0;
+                float *to = is_only ? one_tile : sums + row * width + (panel - panel_begin) * UK_PANEL;
+                int64_t stride = is_only ? TILE_WIDTH : width;
+                tiles[height - 1][panels - 1](count, packed + row * 16, (int64_t)rows * 16, weights, to, stride, first > 0);
+                if (is_last) finish_tile(conv, &at, row, height, panel, panels, to, stride);
+                row += height;
+            }
+        }
+    }
+}

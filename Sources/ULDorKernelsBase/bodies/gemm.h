@@ -1,0 +1,90 @@
+/*
+ * The one matrix product: a block of rows times panels of weights. Rows are packed [k / 16][row][16], so that every row
+ * of a tile is a constant away from the first and one pointer reaches them all; weights are [k][UK_PANEL] a panel.
+ * A direct convolution packs its pixels' neighbourhoods like this, Winograd writes its transformed tiles like this.
+ */
+enum { TILE_VECTORS = UK_PANELS * VECTORS, TILE_WIDTH = UK_PANELS * UK_PANEL };
+
+/* rows x (panels * 16) of the product over k; `block` floats lead from 16 k's of the rows to the next 16. */
+UK_INLINE void tile(const int rows, const int panels, int32_t k, const float *a, int64_t block, const float *const *weights,
+                    float *to, int64_t to_stride, bool add)
+{
+    vec sum[UK_ROWS][TILE_VECTORS];
+    const float *w[UK_PANELS];
+    UK_UNROLL for (int p = 0; p < panels; p++) w[p] = weights[p];
+    UK_UNROLL for (int r = 0; r < rows; r++)
+        UK_UNROLL for (int v = 0; v < panels * VECTORS; v++) sum[r][v] = (vec){};
+#define UK_STEP(i)                                                                                                       \
+    {                                                                                                                    \
+        vec b[TILE_VECTORS];                                                                                             \
+        UK_UNROLL for (int v = 0; v < panels * VECTORS; v++)                                                             \
+            b[v] = load(w[v / VECTORS] + (i) * UK_PANEL + v % VECTORS * UK_LANES);                                       \
+        UK_UNROLL for (int r = 0; r < rows; r++)                                                                         \
+        {                                                                                                                \
+            vec x = UK_BROADCAST(a + r * 16 + (i));                                                                      \
+            UK_UNROLL for (int v = 0; v < panels * VECTORS; v++) sum[r][v] += x * b[v];                                  \
+        }                                                                                                                \
+    }
+    for (; k >= 16; k -= 16, a += block) {
+        _Pragma("clang loop unroll_count(4)") for (int i = 0; i < 16; i++) UK_STEP(i)
+        UK_UNROLL for (int p = 0; p < panels; p++) w[p] += 16 * UK_PANEL;
+    }
+    for (int i = 0; i < k; i++) UK_STEP(i)
+#undef UK_STEP
+    UK_UNROLL for (int r = 0; r < rows; r++)
+        UK_UNROLL for (int v = 0; v < panels * VECTORS; v++) {
+            float *at = to + r * to_stride + v * UK_LANES;
+            store(at, add ? load(at) + sum[r][v] : sum[r][v]);
+        }
+}
+
+typedef void tile_function(int32_t k, const float *a, int64_t block, const float *const *weights, float *to,
+                           int64_t to_stride, bool add);
+
+#define UK_TILE(R, P)                                                                                                   \
+    static __attribute__((noinline)) void tile_##R##_##P(int32_t k, const float *a, int64_t block,                     \
+                                                         const float *const *weights, float *to, int64_t to_stride,    \
+                                                         bool add)                                                     \
+    {                                                                                                                  \
+        tile(R, P, k, a, block, weights, to, to_stride, add);                                                          \
+    }
+#if UK_PANELS == 2
+#define UK_TILES(R) UK_TILE(R, 1) UK_TILE(R, 2)
+#define UK_ENTRY(R) {tile_##R##_1, tile_##R##_2}
+#else
+#define UK_TILES(R) UK_TILE(R, 1)
+#define UK_ENTRY(R) {tile_##R##_1}
+#endif
+
+UK_TILES(1) UK_TILES(2)
+#if UK_ROWS >= 6
+UK_TILES(3) UK_TILES(4) UK_TILES(5) UK_TILES(6)
+#endif
+#if UK_ROWS >= 14
+UK_TILES(7) UK_TILES(8) UK_TILES(9) UK_TILES(10) UK_TILES(11) UK_TILES(12) UK_TILES(13) UK_TILES(14)
+#endif
+
+static tile_function *const tiles[UK_ROWS][UK_PANELS] = {
+    UK_ENTRY(1), UK_ENTRY(2),
+#if UK_ROWS >= 6
+    UK_ENTRY(3), UK_ENTRY(4), UK_ENTRY(5), UK_ENTRY(6),
+#endif
+#if UK_ROWS >= 14
+    UK_ENTRY(7), UK_ENTRY(8), UK_ENTRY(9), UK_ENTRY(10), UK_ENTRY(11), UK_ENTRY(12), UK_ENTRY(13), UK_ENTRY(14),
+#endif
+};
+
+/* A job's rows in tiles of nearly equal height: 64 rows are 13, 13, 13, 13, 12 rather than four of 14 and one of 8. */
+typedef struct cut {
+    int32_t tiles, height, taller;
+} cut;
+
+static cut cut_rows(int32_t rows)
+{
+    cut c = {.tiles = (rows + UK_ROWS - 1) / UK_ROWS};
+    c.height = rows / c.tiles;
+    c.taller = rows % c.tiles;
+    return c;
+}
+
+UK_INLINE int32_t cut_height(const cut *c, int32_t index) { return c->height + (index < c->taller); }

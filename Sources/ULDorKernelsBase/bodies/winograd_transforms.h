@@ -1,0 +1,110 @@
+/*
+ * Winograd's minimal filtering F(4 x 4, 3 x 3) (Lavin and Gray 2016): Y = A' [(G g G') * (B' d B)] A over 6 x 6 tiles, one
+ * multiplication where a direct convolution has four.
+ *
+ * The points are 0, +-5/8, +-3/2 and infinity. Pairs of opposite points let even and odd terms be shared; the two numbers are
+ * those, among multiples of 1/8, whose error is least, and B and A are exact in float32 (docs/performance.md has the search
+ * and what other points give).
+ */
+#define WA 0.625f  /* 5/8 */
+#define WB 1.5f    /* 3/2 */
+#define WA2 0.390625f
+#define WB2 2.25f
+
+/* B' of one row or column of six. */
+UK_INLINE void winograd_input_1d(const vec d[6], vec to[6])
+{
+    vec even_a = d[4] - WB2 * d[2], odd_a = d[3] - WB2 * d[1];
+    vec even_b = d[4] - WA2 * d[2], odd_b = d[3] - WA2 * d[1];
+    to[0] = d[4] - (WA2 + WB2) * d[2] + (WA2 * WB2) * d[0];
+    to[1] = even_a + WA * odd_a;
+    to[2] = even_a - WA * odd_a;
+    to[3] = even_b + WB * odd_b;
+    to[4] = even_b - WB * odd_b;
+    to[5] = d[5] - (WA2 + WB2) * d[3] + (WA2 * WB2) * d[1];
+}
+
+/* G of one row or column of three. */
+UK_INLINE void winograd_filter_1d(const vec g[3], vec to[6])
+{
+    const float a = 1.0f / (2 * 0.390625f * (0.390625f - 2.25f)), b = 1.0f / (2 * 2.25f * (2.25f - 0.390625f));
+    vec even_a = a * g[0] + (a * WA2) * g[2], odd_a = (a * WA) * g[1];
+    vec even_b = b * g[0] + (b * WB2) * g[2], odd_b = (b * WB) * g[1];
+    to[0] = (float)(256.0 / 225.0) * g[0];
+    to[1] = even_a + odd_a;
+    to[2] = even_a - odd_a;
+    to[3] = even_b + odd_b;
+    to[4] = even_b - odd_b;
+    to[5] = g[2];
+}
+
+/* A' of one row or column of six. */
+UK_INLINE void winograd_output_1d(const vec m[6], vec to[4])
+{
+    vec sum_a = m[1] + m[2], difference_a = m[1] - m[2], sum_b = m[3] + m[4], difference_b = m[3] - m[4];
+    to[0] = m[0] + sum_a + sum_b;
+    to[1] = WA * difference_a + WB * difference_b;
+    to[2] = WA2 * sum_a + WB2 * sum_b;
+    to[3] = (WA * WA2) * difference_a + (WB * WB2) * difference_b + m[5];
+}
+
+/* 6 x 6 inputs, each of 16 channels at its own address, to 36 places `plane` floats apart. */
+UK_INLINE void winograd_input(const float *const *from, int32_t channel, float *to, int64_t plane)
+{
+    for (int v = 0; v < VECTORS; v++) {
+        vec half[6][6];
+        UK_UNROLL for (int x = 0; x < 6; x++) {
+            vec column[6], out[6];
+            UK_UNROLL for (int y = 0; y < 6; y++) column[y] = load(from[y * 6 + x] + channel + v * UK_LANES);
+            winograd_input_1d(column, out);
+            UK_UNROLL for (int y = 0; y < 6; y++) half[y][x] = out[y];
+        }
+        UK_UNROLL for (int y = 0; y < 6; y++) {
+            vec out[6];
+            winograd_input_1d(half[y], out);
+            UK_UNROLL for (int x = 0; x < 6; x++) store(to + (y * 6 + x) * plane + v * UK_LANES, out[x]);
+        }
+    }
+}
+
+/* 3 x 3 weights of a panel for one input channel, `tap` floats apart. */
+UK_INLINE void winograd_filter(const float *from, int64_t tap, float *to, int64_t plane)
+{
+    for (int v = 0; v < VECTORS; v++) {
+        vec half[6][3];
+        UK_UNROLL for (int x = 0; x < 3; x++) {
+            vec column[3], out[6];
+            UK_UNROLL for (int y = 0; y < 3; y++) column[y] = load(from + (y * 3 + x) * tap + v * UK_LANES);
+            winograd_filter_1d(column, out);
+            UK_UNROLL for (int y = 0; y < 6; y++) half[y][x] = out[y];
+        }
+        UK_UNROLL for (int y = 0; y < 6; y++) {
+            vec out[6];
+            winograd_filter_1d(half[y], out);
+            UK_UNROLL for (int x = 0; x < 6; x++) store(to + (y * 6 + x) * plane + v * UK_LANES, out[x]);
+        }
+    }
+}
+
+/* 36 products of a panel, `plane` floats apart, to 4 x 4 sums [y][x][UK_PANEL]. */
+UK_INLINE void winograd_output(const float *from, int64_t plane, float *to)
+{
+    for (int v = 0; v < VECTORS; v++) {
+        vec half[4][6];
+        UK_UNROLL for (int x = 0; x < 6; x++) {
+            vec column[6], out[4];
+            UK_UNROLL for (int y = 0; y < 6; y++) column[y] = load(from + (y * 6 + x) * plane + v * UK_LANES);
+            winograd_output_1d(column, out);
+            UK_UNROLL for (int y = 0; y < 4; y++) half[y][x] = out[y];
+        }
+        UK_UNROLL for (int y = 0; y < 4; y++) {
+            vec out[4];
+            winograd_output_1d(half[y], out);
+            UK_UNROLL for (int x = 0; x < 4; x++) store(to + (y * 4 + x) * UK_PANEL + v * UK_LANES, out[x]);
+        }
+    }
+}
+#undef WA
+#undef WB
+#undef WA2
+#undef WB2

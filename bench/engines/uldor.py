@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: Apache-2.0
+"""libuldor through its Python package."""
+from __future__ import annotations
+
+import sys
+import time
+from typing import Any, Dict, List, Tuple
+
+import numpy as np
+
+from configuration import ROOT, Configuration, weights
+
+sys.path.insert(0, str(ROOT / "examples" / "python" / "src"))
+import uldor  # noqa: E402
+
+
+class Uldor:
+    """A forward pass always pastes, outlines and measures the masks; what `paste` adds is fetching the bitmaps as arrays."""
+
+    def __init__(self, configuration: Configuration) -> None:
+        self._paste = configuration.paste
+        self._marks: List[Tuple[float, str]] = []
+        self.model = uldor.Model(weights(), threads=configuration.threads)
+        self.session = self.model.session(
+            threads=configuration.threads, score_threshold=configuration.score_threshold, progress=self._mark,
+            resampling=False, body_crop=False)
+
+    def _mark(self, fraction: float, stage: str) -> None:
+        self._marks.append((time.perf_counter(), stage))
+
+    def run(self, tensor: np.ndarray) -> Tuple[Any, Dict[str, float]]:
+        """(result, milliseconds of `paste`)."""
+        self._marks.clear()
+        self._begin = time.perf_counter()
+        result = self.session.forward(tensor)
+        self._end = begin = time.perf_counter()
+        bitmaps = [found.mask for found in result] if self._paste else []
+        return (result, bitmaps), {"paste": (time.perf_counter() - begin) * 1e3}
+
+    def stages(self) -> Dict[str, float]:
+        """Milliseconds of the last run between the progress reports, by the name that the earlier one gave. A name that comes
+        again is the same stage going on."""
+        marks = [(self._begin, "input"), *self._marks, (self._end, "")]
+        found: Dict[str, float] = {}
+        for (begin, name), (end, _) in zip(marks, marks[1:]):
+            found[name] = found.get(name, 0.0) + (end - begin) * 1e3
+        return found
+
+    def arrays(self, output: Any) -> Dict[str, np.ndarray]:
+        result = output[0]
+        masks = [found.mask_probabilities for found in result]
+        return {"boxes": result.boxes, "scores": result.scores, "labels": result.labels,
+                "masks28": np.stack(masks)[:, None] if masks else np.empty((0, 1, 28, 28), np.float32)}
+
+    def detect(self, volume: np.ndarray, key: int) -> int:
+        """Detections in one slice of a volume of Hounsfield units."""
+        return len(self.session.detect(volume, key_slice=key, spacing=0.8, slice_interval=2.0))
+
+    def about(self) -> Dict[str, str]:
+        info = self.session.info
+        return {"libuldor": uldor.library_version(), "instructions": info.instructions, "threads": str(info.threads)}

@@ -1,0 +1,71 @@
+/*
+ * How many fused multiply-adds the cores can do: registers only, nothing from memory. One JSON object a line.
+ *
+ *     fma_peak THREADS...
+ *
+ * "best" is the machine undisturbed; "median" is what it gave.
+ */
+#include <immintrin.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+enum { ROUNDS = 15, MAX_THREADS = 256 };
+static const long STEPS = 8 * 1000 * 1000;
+
+static double now(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+/*
+ * More chains than latency x ports needs (4 x 2), few enough for the registers: every loop over them is unrolled, or the sums
+ * would live in memory.
+ */
+#define LOOP(name, isa, vector, chains, set1, fma)                                                                             \
+    __attribute__((target(isa))) static void *name(void *out) {                                                                \
+        vector sum[chains], scale = set1(0.999f), add = set1(0.001f);                                                          \
+        _Pragma("GCC unroll 24") for (int i = 0; i < chains; i++) sum[i] = set1((float)i * 0.1f);                              \
+        for (long step = 0; step < STEPS; step++) {                                                                            \
+            _Pragma("GCC unroll 24") for (int i = 0; i < chains; i++) sum[i] = fma(sum[i], scale, add);                        \
+        }                                                                                                                      \
+        _Pragma("GCC unroll 24") for (int i = 1; i < chains; i++) sum[0] += sum[i];                                            \
+        *(float *)out = sum[0][0];                                                                                             \
+        return NULL;                                                                                                           \
+    }
+LOOP(avx2, "avx2,fma", __m256, 12, _mm256_set1_ps, _mm256_fmadd_ps)
+LOOP(avx512, "avx512f", __m512, 24, _mm512_set1_ps, _mm512_fmadd_ps)
+
+static int ascending(const void *a, const void *b) {
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+static void measure(const char *name, void *(*loop)(void *), double flops, int threads) {
+    pthread_t started[MAX_THREADS];
+    float out[MAX_THREADS];
+    double rates[ROUNDS];
+    for (int round = 0; round < ROUNDS; round++) {
+        double begin = now();
+        for (int i = 1; i < threads; i++)
+            if (pthread_create(&started[i], NULL, loop, &out[i])) exit(1);
+        loop(&out[0]);
+        for (int i = 1; i < threads; i++) pthread_join(started[i], NULL);
+        rates[round] = flops * (double)STEPS * threads / (now() - begin) / 1e9;
+    }
+    qsort(rates, ROUNDS, sizeof rates[0], ascending);
+    printf("{\"instructions\": \"%s\", \"threads\": %d, \"median_gflops\": %.1f, \"best_gflops\": %.1f}\n", name, threads,
+           rates[ROUNDS / 2], rates[ROUNDS - 1]);
+}
+
+int main(int count, char **arguments) {
+    for (int i = 1; i < count; i++) {
+        int threads = atoi(arguments[i]);
+        if (threads < 1 || threads > MAX_THREADS) return fprintf(stderr, "fma_peak: %s: 1..%d threads\n", arguments[i], MAX_THREADS), 2;
+        if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) measure("avx2", avx2, 2 * 8 * 12, threads);
+        if (__builtin_cpu_supports("avx512f")) measure("avx512", avx512, 2 * 16 * 24, threads);
+    }
+    return 0;
+}

@@ -1,0 +1,164 @@
+/*
+ * Times every convolution of the network by itself, with each algorithm: GFLOP/s, share of this machine's FMA peak, and the
+ * direct convolution's arithmetic over the time ("effective").
+ *
+ *     kernels [THREADS [INSTRUCTIONS [LAYER [chosen]]]]
+ *
+ * INSTRUCTIONS: best, avx512, avx2, portable. LAYER: only those whose name has this in it. chosen: only the algorithm that the
+ * library would choose.
+ */
+#define _DEFAULT_SOURCE
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <time.h>
+
+#include "ULDorKernels.h"
+#include "ULDorKernelsAVX2.h"
+#include "ULDorKernelsAVX512.h"
+#include "layers.h"
+
+enum { ROUNDS = 9 };
+
+static double now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+static float *filled(int64_t count)
+{
+    size_t bytes = ((size_t)count * 4 + (2 << 20)) >> 21 << 21;
+    float *p = aligned_alloc(2 << 20, bytes);
+    if (p && !getenv("SMALL")) madvise(p, bytes, MADV_HUGEPAGE);
+    uint32_t state = 1;
+    for (int64_t i = 0; p && i < count; i++) {
+        state = state * 1664525u + 1013904223u;
+        p[i] = (float)(state >> 8) * 0x1p-24f - 0.25f;
+    }
+    return p;
+}
+
+static uk_map map_of(float *data, int32_t size, int32_t channels)
+{
+    return (uk_map){data, (int64_t)size * size * channels, (int64_t)size * channels, channels, size, size};
+}
+
+/* Register-resident fused multiply-adds, the most that the arithmetic units give. */
+typedef struct peak {
+    const uk_table *table;
+    float *a, *w, *to;
+} peak;
+
+static void peak_job(const void *context, int64_t index, int32_t worker)
+{
+    (void)index;
+    const peak *p = context;
+    /* One register tile over and over: its operands stay in the nearest cache. */
+    uk_conv conv = {0};
+    conv.input = (uk_map){p->a, 0, 0, 256, 1, p->table->tile_rows};
+    conv.output = (uk_map){p->to + worker * 4096, 0, 0, 32, 1, p->table->tile_rows};
+    conv.packed = p->w, conv.bias = p->w;
+    conv.batch = 1, conv.channels = 256, conv.out_channels = p->table->tile_panels * UK_PANEL;
+    conv.kernel_h = conv.kernel_w = conv.stride = 1;
+    uk_exec exec = {1, NULL};
+    float *scratch = p->to + 65536 + worker * 8192;
+    for (int i = 0; i < 200; i++) p->table->direct_job(&exec, &conv, 0, p->table->tile_rows, 0, p->table->tile_panels, scratch);
+}
+
+static double median(double *values, int count)
+{
+    for (int i = 1; i < count; i++)
+        for (int j = i; j > 0 && values[j] < values[j - 1]; j--) {
+            double t = values[j];
+            values[j] = values[j - 1], values[j - 1] = t;
+        }
+    return values[count / 2];
+}
+
+static double measure_peak(const uk_exec *exec, const uk_table *table)
+{
+    peak p = {table, filled(65536), filled(65536), filled(1 << 20)};
+    double best = 0;
+    for (int i = 0; i < 20; i++) {
+        double start = now();
+        uk_parallel_for(exec, exec->threads * 8, peak_job, &p);
+        double rate = 2.0 * 200 * 8 * exec->threads * table->tile_rows * table->tile_panels * UK_PANEL * 256 / (now() - start);
+        if (rate > best) best = rate;
+    }
+    free(p.a), free(p.w), free(p.to);
+    return best / 1e9;
+}
+
+static double time_layer(const uk_exec *exec, const uk_table *table, const layer *l, bool exact, bool *is_winograd)
+{
+    uk_conv conv = {0};
+    int32_t out = (l->size + l->kernel / 2 * 2 - l->kernel) / l->stride + 1;
+    int64_t in_count = (int64_t)l->batch * l->size * l->size * l->channels;
+    int64_t out_count = (int64_t)l->batch * out * out * l->out_channels;
+    conv.input = map_of(filled(in_count), l->size, l->channels);
+    conv.output = map_of(filled(out_count), out, l->out_channels);
+    conv.packed = filled(uk_packed_floats(l->out_channels, l->channels, l->kernel, l->kernel));
+    conv.bias = filled(uk_panels(l->out_channels) * UK_PANEL);
+    conv.batch = l->batch, conv.channels = l->channels, conv.out_channels = l->out_channels;
+    conv.kernel_h = conv.kernel_w = l->kernel, conv.stride = l->stride, conv.pad = l->kernel / 2, conv.relu = true;
+    if (l->kernel == 7) {
+        /* As the stem does it: a row of the kernel is 21 floats of a padded image. */
+        conv.kernel_w = 1, conv.pad = 0, conv.channels = 21;
+        free(conv.input.data);
+        conv.input = map_of(filled((int64_t)(l->size + 6) * (l->size + 6) * 3 + 64), l->size + 6, 3);
+    }
+    if (l->residual) conv.residual = map_of(filled(out_count), out / l->residual, l->out_channels);
+    uk_conv_plan plan = uk_plan_convolution(table, &conv, exec->threads, exact);
+    *is_winograd = plan.is_winograd;
+    float *scratch = filled(plan.scratch_floats);
+    double times[ROUNDS];
+    uk_convolve(exec, table, &conv, &plan, scratch);
+    for (int i = 0; i < ROUNDS; i++) {
+        double start = now();
+        int repeats = 0;
+        do uk_convolve(exec, table, &conv, &plan, scratch), repeats++;
+        while (now() - start < 0.005);
+        times[i] = (now() - start) / repeats;
+    }
+    free(conv.input.data), free(conv.output.data), free(scratch), free(conv.residual.data);
+    free((void *)conv.packed), free((void *)conv.bias);
+    return median(times, ROUNDS);
+}
+
+int main(int argc, char **argv)
+{
+    uk_exec exec = {argc > 1 ? atoi(argv[1]) : 1, NULL};
+    const char *wanted = argc > 2 ? argv[2] : "best";
+    const uk_table *table = !strcmp(wanted, "avx512")     ? &uk_table_avx512
+                            : !strcmp(wanted, "avx2")     ? &uk_table_avx2
+                            : !strcmp(wanted, "portable") ? uk_table_for(UK_PORTABLE)
+                                                          : uk_table_for(UK_BEST);
+    double best = measure_peak(&exec, table), total = 0, all = 0;
+    printf("%s, %d thread%s: a register tile alone gives %.0f GFLOP/s\n\n", table->name, exec.threads, exec.threads > 1 ? "s" : "",
+           best);
+    printf("| layer | input | out | times | algorithm | ms | GFLOP/s | %% of tile peak | effective / peak | ms of pass |\n|---|---|---|---|---|---|---|---|---|---|\n");
+    for (size_t i = 0; i < sizeof layers / sizeof *layers; i++) {
+        const layer *l = layers + i;
+        if (argc > 3 && !strstr(l->name, argv[3])) continue;
+        int32_t out = (l->size + l->kernel / 2 * 2 - l->kernel) / l->stride + 1;
+        double flop = 2.0 * l->batch * out * out * l->out_channels * l->channels * l->kernel * l->kernel;
+        double tiles = (double)l->batch * ((out + 3) / 4) * ((out + 3) / 4) * 36;
+        bool can = false;
+        for (int exact = 0; exact < (argc > 4 ? 1 : 2); exact++) {
+            bool is_winograd;
+            double s = time_layer(&exec, table, l, exact, &is_winograd);
+            if (exact && !can) continue;
+            can = is_winograd;
+            double done = is_winograd ? 2.0 * tiles * l->channels * l->out_channels : flop;
+            printf("| %s | %d x %d² x %d | %d | %d | %s | %.3f | %.0f | %.0f | %.2f | %.2f |\n", l->name, l->batch, l->size,
+                   l->channels, l->out_channels, l->times, is_winograd ? "Winograd" : "direct", s * 1e3, done / s / 1e9,
+                   100 * done / s / 1e9 / best, flop / s / 1e9 / best, exact ? 0.0 : s * 1e3 * l->times);
+            if (!exact) total += s * l->times, all += flop * l->times;
+        }
+    }
+    printf("\nall: %.1f ms, effective %.0f GFLOP/s, %.2f of the tile's peak\n", total * 1e3, all / total / 1e9, all / total / 1e9 / best);
+    return 0;
+}

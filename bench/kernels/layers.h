@@ -1,0 +1,55 @@
+/* The convolutions of ResNet-101-FPN Mask R-CNN at 512 x 512, 1000 proposals, 100 detections; `times` each is run. */
+#ifndef LAYERS_H
+#define LAYERS_H
+
+#include <stdint.h>
+
+typedef struct layer {
+    const char *name;
+    int32_t batch, size, channels, out_channels, kernel, stride, times;
+    int32_t residual; /* 1: of the output's size, 2: of half of it */
+} layer;
+
+static const layer layers[] = {
+    {"stem 7x7/2", 1, 512, 3, 64, 7, 2, 1, 0},
+    {"layer1 1x1 in", 1, 128, 64, 64, 1, 1, 1, 0},
+    {"layer1 projection", 1, 128, 64, 256, 1, 1, 1, 0},
+    {"layer1 1x1 in", 1, 128, 256, 64, 1, 1, 2, 0},
+    {"layer1 3x3", 1, 128, 64, 64, 3, 1, 3, 0},
+    {"layer1 1x1 out", 1, 128, 64, 256, 1, 1, 3, 1},
+    {"layer2 1x1 in", 1, 128, 256, 128, 1, 1, 1, 0},
+    {"layer2 1x1 in", 1, 64, 512, 128, 1, 1, 3, 0},
+    {"layer2 projection/2", 1, 128, 256, 512, 1, 2, 1, 0},
+    {"layer2 3x3/2", 1, 128, 128, 128, 3, 2, 1, 0},
+    {"layer2 3x3", 1, 64, 128, 128, 3, 1, 3, 0},
+    {"layer2 1x1 out", 1, 64, 128, 512, 1, 1, 4, 1},
+    {"layer3 1x1 in", 1, 64, 512, 256, 1, 1, 1, 0},
+    {"layer3 1x1 in", 1, 32, 1024, 256, 1, 1, 22, 0},
+    {"layer3 projection/2", 1, 64, 512, 1024, 1, 2, 1, 0},
+    {"layer3 3x3/2", 1, 64, 256, 256, 3, 2, 1, 0},
+    {"layer3 3x3", 1, 32, 256, 256, 3, 1, 22, 0},
+    {"layer3 1x1 out", 1, 32, 256, 1024, 1, 1, 23, 1},
+    {"layer4 1x1 in", 1, 32, 1024, 512, 1, 1, 1, 0},
+    {"layer4 1x1 in", 1, 16, 2048, 512, 1, 1, 2, 0},
+    {"layer4 projection/2", 1, 32, 1024, 2048, 1, 2, 1, 0},
+    {"layer4 3x3/2", 1, 32, 512, 512, 3, 2, 1, 0},
+    {"layer4 3x3", 1, 16, 512, 512, 3, 1, 2, 0},
+    {"layer4 1x1 out", 1, 16, 512, 2048, 1, 1, 3, 1},
+    {"FPN inner P5", 1, 16, 2048, 256, 1, 1, 1, 0},
+    {"FPN inner P4", 1, 32, 1024, 256, 1, 1, 1, 2},
+    {"FPN inner P3", 1, 64, 512, 256, 1, 1, 1, 2},
+    {"FPN inner P2", 1, 128, 256, 256, 1, 1, 1, 2},
+    {"FPN, RPN 3x3 P2", 1, 128, 256, 256, 3, 1, 2, 0},
+    {"FPN, RPN 3x3 P3", 1, 64, 256, 256, 3, 1, 2, 0},
+    {"FPN, RPN 3x3 P4", 1, 32, 256, 256, 3, 1, 2, 0},
+    {"FPN, RPN 3x3 P5", 1, 16, 256, 256, 3, 1, 2, 0},
+    {"RPN 3x3 P6", 1, 8, 256, 256, 3, 1, 1, 0},
+    {"RPN predictor P2", 1, 128, 256, 15, 1, 1, 1, 0},
+    {"fc6", 1000, 1, 12544, 1024, 1, 1, 1, 0},
+    {"fc7", 1000, 1, 1024, 1024, 1, 1, 1, 0},
+    {"mask 3x3", 100, 14, 256, 256, 3, 1, 4, 0},
+    {"mask 2x2 transposed", 100, 14, 256, 256, 1, 1, 4, 0},
+    {"mask predictor", 100, 28, 256, 2, 1, 1, 1, 0},
+};
+
+#endif

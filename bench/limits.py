@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The figures that libuldor must reach, and whether it did."""
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence
+
+from latency import SCALING
+from samples import middle, peak, ratios, times
+
+Results = Mapping[str, Any]
+
+
+@dataclass
+class Judged:
+    """`values` are with masks pasted into the image and with masks of 28 x 28; the worse one counts. For libuldor the second is
+    its whole forward pass, which pastes and outlines all the same."""
+
+    what: str
+    sign: str
+    limit: float
+    goal: float
+    values: Sequence[Optional[float]]
+    remark: str = ""
+
+    @property
+    def verdict(self) -> str:
+        known = [value for value in self.values if value is not None]
+        if not known:
+            return "not measured"
+        worst = max(known) if self.sign == "≤" else min(known)
+        met = [worst <= bound if self.sign == "≤" else worst >= bound for bound in (self.limit, self.goal)]
+        return ("goal reached" if met[1] else "met" if met[0] else "**MISSED**") + self.remark
+
+
+#: Engine to (limit, goal) of the time of libuldor over its own.
+LATENCY = {"openvino": (0.65, 0.5), "torchvision": (0.45, 0.33), "onnxruntime": (0.45, 0.33)}
+#: Size, detections.
+CONFIGURATIONS = [(512, 100), (512, 5), (800, 100)]
+
+
+def _latency(rows: Sequence[Mapping[str, Any]], labels: Mapping[str, str]) -> Iterator[Judged]:
+    for key, (limit, goal) in LATENCY.items():
+        for row in rows:
+            engines = row["engines"]
+            if (row["size"], row["detections"]) not in CONFIGURATIONS or key not in engines or "uldor" not in engines:
+                continue
+            what = f"latency / {labels[key]}, {row['size']}, {row['detections']} detections, {row['threads']}T"
+            bad = [name for name in ("uldor", key) if not engines[name].get("agreement", {}).get("agrees")]
+            yield Judged(what, "≤", limit, goal, [middle(ratios(engines["uldor"], engines[key], pasted)) for pasted in (True, False)],
+                         f" **(no result or wrong result: {', '.join(bad)})**" if bad else "")
+
+
+def _scaling(rows: Sequence[Mapping[str, Any]]) -> Iterator[Judged]:
+    for row in rows:
+        engines = row["engines"]
+        if row["threads"] == 2 and SCALING in engines and (row["size"], row["detections"]) in CONFIGURATIONS:
+            yield Judged(f"2 threads over 1, {row['size']}, {row['detections']} detections", "≥", 1.8, 1.9,
+                         [middle(ratios(engines[SCALING], engines["uldor"], pasted)) for pasted in (True, False)])
+
+
+def _arithmetic(rows: Sequence[Mapping[str, Any]]) -> Iterator[Judged]:
+    for row in rows:
+        ours = row["engines"].get("uldor", {})
+        milliseconds = middle(times(ours, False))
+        if milliseconds is None or (row["size"], row["detections"]) != CONFIGURATIONS[0]:
+            continue
+        used = ours.get("about", {}).get("instructions", "")
+        for name in ("avx2", "avx512"):
+            best = peak(row["fma"], name, row["threads"])
+            if best:
+                yield Judged(f"effective arithmetic / multiply-add peak of {name}{', the set in use' if name == used else ''}, "
+                             f"{row['size']}, {row['detections']} detections, {row['threads']}T", "≥", 1.1, 1.35,
+                             [None, 2 * row["gmac"]["total"] / milliseconds * 1e3 / best])
+
+
+def _memory(places: Sequence[Mapping[str, Any]]) -> Iterator[Judged]:
+    for place in places:
+        ours, theirs = (place["engines"].get(key, {}) for key in ("uldor", "openvino"))
+        if "peak_mib" in ours and "peak_mib" in theirs:
+            yield Judged(f"peak memory / OpenVINO, {place['size']}", "≤", 0.65, 0.5, [None, ours["peak_mib"] / theirs["peak_mib"]])
+        cold: List[Optional[float]] = [middle(row.get("cold_s", [])) for row in (ours, theirs)]
+        if cold[0] and cold[1]:
+            yield Judged(f"cold start / OpenVINO, {place['size']}", "≤", 0.35, 0.25, [None, cold[0] / cold[1]])
+
+
+def judge(results: Results) -> List[Judged]:
+    rows: Sequence[Dict[str, Any]] = results.get("latency", [])
+    return [*_latency(rows, results["labels"]), *_memory(results.get("memory", [])), *_scaling(rows), *_arithmetic(rows)]
