@@ -75,6 +75,11 @@ int uk_roi_align(const uk_exec *exec, const uk_table *table, const uk_roi *rois,
 int uk_max_pool(const uk_exec *exec, const uk_table *table, const float *input, int32_t height, int32_t width,
                 int32_t channels, float *output);
 
+/* The table's suppress(); `scratch` has uk_suppress_floats(lesser of count and limit) floats. */
+int64_t uk_suppress_floats(int32_t kept);
+int32_t uk_suppress(const uk_exec *exec, const uk_table *table, const float *boxes, int32_t *order, int32_t count, float threshold,
+                    int32_t limit, float *scratch);
+
 /* ------------------------------------------------------------------------------------------ Conversions */
 
 enum { UK_F32 = 0, UK_F16 = 1, UK_BF16 = 2 };
