@@ -60,7 +60,7 @@ static void winograd(const void *context, int64_t index, int32_t worker)
 
 int uk_convolve(const uk_exec *exec, const uk_table *table, const uk_conv *conv, const uk_conv_plan *plan, float *scratch)
 {
-    work w = {exec, table, conv, plan, plan->rows, 0, uk_panels(conv->out_channels), scratch, scratch + plan->shared_floats};
+    work w = {exec, table, conv, plan, plan->rows, 0, uk_all_panels(conv), scratch, scratch + plan->shared_floats};
     int64_t jobs = (int64_t)plan->blocks * plan->splits;
     if (!plan->is_winograd) return uk_parallel_for(exec, jobs, direct, &w);
     int32_t panels = w.panel_end;

@@ -11,6 +11,8 @@ static int64_t up(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 int32_t uk_panels(int32_t out_channels) { return (out_channels + UK_PANEL - 1) / UK_PANEL; }
 
+int32_t uk_all_panels(const uk_conv *conv) { return uk_panels(conv->out_channels) * (conv->places > 1 ? conv->places : 1); }
+
 static int64_t tiles_of(const uk_conv *conv)
 {
     return (int64_t)conv->batch * up(conv->output.height, 4) * up(conv->output.width, 4);
@@ -44,42 +46,51 @@ static void cut(uk_conv_plan *plan, const uk_table *table, int32_t panels, int32
     plan->blocks = (int32_t)blocks;
 }
 
-static void plan_direct(uk_conv_plan *plan, const uk_table *table, const uk_conv *conv, int32_t threads)
+/*
+ * Scratch memory is that of the largest job there could be, not of those that there are: a pass is planned for the most regions
+ * that it may find, and fewer must not need more.
+ */
+static uk_conv_plan plan_direct(const uk_table *table, const uk_conv *conv, int32_t threads)
 {
+    uk_conv_plan plan = {0};
     int64_t products = (int64_t)conv->kernel_h * conv->kernel_w * conv->channels;
-    int32_t panels = uk_panels(conv->out_channels);
-    plan->rows = (int64_t)conv->batch * conv->output.height * conv->output.width;
+    int32_t panels = uk_all_panels(conv);
+    plan.rows = (int64_t)conv->batch * conv->output.height * conv->output.width;
     /* The rows' piece stays in the second cache; with very long sums, fewer passes over the weights count for more. */
-    cut(plan, table, panels, products > 4096 ? 224 : 112, threads);
-    int64_t rows = up(plan->rows, plan->blocks);
-    int64_t sums = products > UK_CHAIN ? rows * up(panels, plan->splits) * UK_PANEL : 0;
-    plan->worker_floats = rows * UK_CHAIN + sums;
+    int32_t largest = products > 4096 ? 224 : 112;
+    cut(&plan, table, panels, largest, threads);
+    int64_t rows = least(plan.rows, largest);
+    plan.worker_floats = rows * UK_CHAIN + (products > UK_CHAIN ? rows * panels * UK_PANEL : 0);
+    plan.scratch_floats = threads * plan.worker_floats;
+    return plan;
 }
 
-static void plan_winograd(uk_conv_plan *plan, const uk_table *table, const uk_conv *conv, int32_t threads)
+static uk_conv_plan plan_winograd(const uk_table *table, const uk_conv *conv, int32_t threads)
 {
     /* Transformed filters at a time, in floats: what the last cache holds beside the rest. */
     enum { FILTERS = 2600000 };
+    uk_conv_plan plan = {.is_winograd = true, .rows = tiles_of(conv)};
     int32_t panels = uk_panels(conv->out_channels);
     int64_t panel_floats = 36 * UK_WINOGRAD_PLANE(conv->channels);
-    plan->is_winograd = true;
-    plan->rows = tiles_of(conv);
-    plan->pass_panels = (int32_t)least(panels, most(FILTERS / panel_floats / table->tile_panels, 1) * table->tile_panels);
-    int32_t passes = (int32_t)up(panels, plan->pass_panels);
-    plan->pass_panels = (int32_t)up(up(panels, passes), table->tile_panels) * table->tile_panels;
-    cut(plan, table, plan->pass_panels, UK_WINOGRAD_TILES, threads);
-    int64_t rows = up(plan->rows, plan->blocks);
-    plan->shared_floats = plan->pass_panels * panel_floats;
-    plan->worker_floats = 36 * (rows * conv->channels + 16) + 36 * (rows * table->tile_panels * UK_PANEL + 16);
+    plan.pass_panels = (int32_t)least(panels, most(FILTERS / panel_floats / table->tile_panels, 1) * table->tile_panels);
+    int32_t passes = (int32_t)up(panels, plan.pass_panels);
+    plan.pass_panels = (int32_t)up(up(panels, passes), table->tile_panels) * table->tile_panels;
+    cut(&plan, table, plan.pass_panels, UK_WINOGRAD_TILES, threads);
+    int64_t rows = least(plan.rows, UK_WINOGRAD_TILES);
+    plan.shared_floats = plan.pass_panels * panel_floats;
+    plan.worker_floats = 36 * (rows * conv->channels + 16) + 36 * (rows * table->tile_panels * UK_PANEL + 16);
+    plan.scratch_floats = plan.shared_floats + threads * plan.worker_floats;
+    return plan;
 }
 
 uk_conv_plan uk_plan_convolution(const uk_table *table, const uk_conv *conv, int32_t threads, bool exact)
 {
-    uk_conv_plan plan = {0};
-    bool fits = conv->kernel_h == 3 && conv->kernel_w == 3 && conv->stride == 1 && conv->pad == 1 && conv->channels % 16 == 0;
-    if (!exact && fits && is_winograd_faster(table, conv)) plan_winograd(&plan, table, conv, threads);
-    else plan_direct(&plan, table, conv, threads);
-    int64_t jobs = (int64_t)plan.blocks * plan.splits;
-    plan.scratch_floats = plan.shared_floats + least(threads, jobs) * plan.worker_floats;
+    uk_conv_plan direct = plan_direct(table, conv, threads);
+    bool fits = conv->kernel_h == 3 && conv->kernel_w == 3 && conv->stride == 1 && conv->pad == 1 && conv->channels % 16 == 0 &&
+                conv->places <= 1;
+    if (exact || !fits) return direct;
+    uk_conv_plan winograd = plan_winograd(table, conv, threads);
+    uk_conv_plan plan = is_winograd_faster(table, conv) ? winograd : direct;
+    plan.scratch_floats = most(direct.scratch_floats, winograd.scratch_floats);
     return plan;
 }

@@ -2,22 +2,24 @@ import ULDorKernels
 
 /// A 2-d convolution with everything that follows it folded in: frozen batch norm, bias, residual add, ReLU.
 ///
-/// Also a 1 x 1 predictor of several outputs (RPN, box head): their rows lie behind each other in one convolution.
+/// Also a 1 x 1 predictor of several outputs (RPN, box head): their rows lie behind each other in one convolution. And a
+/// transposed convolution whose kernel is its stride: for each of its `places` a 1 x 1 convolution, all at once.
 final class Convolution {
-    let channels, outChannels, kernel, stride, pad: Int
+    let channels, outChannels, kernel, stride, pad, places: Int
     private let packed: Buffer<Float>
     private let bias: Buffer<Float>
 
     /// Takes `parts` of weights `outChannels_i x channels x kernel x kernel`, each with its scale (batch norm) and bias.
     init(
-        channels: Int, outChannels: Int, kernel: Int, stride: Int = 1, pad: Int? = nil, allocator: Allocator
+        channels: Int, outChannels: Int, kernel: Int, stride: Int = 1, pad: Int? = nil, places: Int = 1, allocator: Allocator
     ) throws(ULDorError) {
         self.channels = channels
         self.outChannels = outChannels
         self.kernel = kernel
         self.stride = stride
         self.pad = pad ?? kernel / 2
-        let count = Int(uk_packed_floats(Int32(outChannels), Int32(channels), Int32(kernel), Int32(kernel)))
+        self.places = places
+        let count = places * Int(uk_packed_floats(Int32(outChannels), Int32(channels), Int32(kernel), Int32(kernel)))
         packed = try Buffer(count: count, allocator: allocator)
         packed.elements.update(repeating: 0)
         bias = try Buffer(count: count / (channels * kernel * kernel), allocator: allocator)
@@ -25,6 +27,9 @@ final class Convolution {
     }
 
     var memoryBytes: Int { packed.bytes + bias.bytes }
+
+    /// Where output channel 0 of a place stands among the rows: each begins a panel.
+    func firstRow(ofPlace place: Int) -> Int { place * Int(uk_panels(Int32(outChannels))) * UK_PANEL }
 
     /// Fills output channels [first, first + count).
     func pack(
@@ -44,18 +49,49 @@ final class Convolution {
     func forward(
         _ input: FeatureMap, into output: FeatureMap, residual: FeatureMap? = nil, relu: Bool, _ execution: Execution
     ) throws(ULDorError) {
-        try forward(input, into: output.map, residual: residual, relu: relu, execution)
+        var work = try work(input, into: output, relu: relu)
+        if let residual { work.residual = residual.map }
+        guard channels * kernel < 32, kernel > 1 else { return try run(&work, execution) }
+        // Few channels (the stem): with a border of zeros a row of the kernel is one piece of memory, kernel times as long.
+        try execution.scratch { () throws(ULDorError) in
+            let padded = try execution.map(input.batch, input.height + 2 * pad, input.width + 2 * pad, channels)
+            try execution.run {
+                uk_pad(
+                    $0, input.data, Int32(input.batch), Int32(input.height), Int32(input.width), Int32(channels), Int32(pad),
+                    padded.data)
+            }
+            work.input = padded.map
+            work.channels *= work.kernel_w
+            work.kernel_w = 1
+            work.pad = 0
+            try run(&work, execution)
+        }
     }
 
-    func forward(
-        _ input: FeatureMap, into output: uk_map, residual: FeatureMap? = nil, relu: Bool, _ execution: Execution
+    /// A 2 x 2 transposed convolution of stride 2: four `places`, the pixels of a 2 x 2 block row by row. `output` has twice
+    /// the input's size.
+    func forwardTransposed(
+        _ input: FeatureMap, into output: FeatureMap, relu: Bool, _ execution: Execution
     ) throws(ULDorError) {
-        guard input.channels == channels, output.pixel_stride >= outChannels else {
+        var work = try work(input, into: output, relu: relu)
+        // Every second pixel of every second row.
+        work.output.height = Int32(input.height)
+        work.output.width = Int32(input.width)
+        work.output.row_stride *= 2
+        work.output.pixel_stride *= 2
+        work.places = Int32(places)
+        let pixel = Int64(output.channels), row = pixel * Int64(output.width)
+        work.place = (0, pixel, row, row + pixel)
+        try run(&work, execution)
+    }
+
+    private func work(_ input: FeatureMap, into output: FeatureMap, relu: Bool) throws(ULDorError) -> uk_conv {
+        guard input.channels == channels, output.channels == outChannels else {
             throw ULDorError(.internal, "a convolution of \(channels) to \(outChannels) channels on a map of \(input.channels)")
         }
         var work = uk_conv()
         work.input = input.map
-        work.output = output
+        work.output = output.map
         work.packed = UnsafePointer(packed.base)
         work.bias = UnsafePointer(bias.base)
         work.batch = Int32(input.batch)
@@ -65,9 +101,8 @@ final class Convolution {
         work.kernel_w = Int32(kernel)
         work.stride = Int32(stride)
         work.pad = Int32(pad)
-        if let residual { work.residual = residual.map }
         work.relu = relu
-        try run(&work, execution)
+        return work
     }
 
     private func run(_ work: inout uk_conv, _ execution: Execution) throws(ULDorError) {

@@ -8,6 +8,11 @@ struct FeatureMap: BitwiseCopyable {
     var pixels: Int { batch * height * width }
     var count: Int { pixels * channels }
 
+    /// `count` images from `first` on.
+    func images(_ first: Int, _ count: Int) -> FeatureMap {
+        FeatureMap(data: data + first * height * width * channels, batch: count, height: height, width: width, channels: channels)
+    }
+
     var map: uk_map {
         uk_map(
             data: data, image_stride: Int64(height * width * channels), row_stride: Int64(width * channels),

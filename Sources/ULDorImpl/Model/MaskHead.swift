@@ -2,12 +2,14 @@
 /// stride 2, and a 1 x 1 convolution to K logits at 28 x 28.
 final class MaskHead {
     static let pooled = 14
-    /// Regions that go through the head together: bounds its memory, most of which is at 28 x 28.
-    static let batch = 16
+    /// Regions that go through the convolutions together: as many as there usually are, so that filters are transformed once.
+    static let batch = 128
+    /// And through what is at 28 x 28, four times as large: the last cache holds it.
+    private static let upsampledBatch = 8
 
     let convolutions: [Convolution]
-    /// The transposed convolution as four 1 x 1, one for each of the places (0,0), (0,1), (1,0), (1,1) of a 2 x 2 block.
-    let upsampling: [Convolution]
+    /// The transposed convolution as a 1 x 1 for each of the places (0,0), (0,1), (1,0), (1,1) of a 2 x 2 block.
+    let upsampling: Convolution
     let predictor: Convolution
     let classes: Int
 
@@ -32,44 +34,59 @@ final class MaskHead {
         let out = weights.count / (channels * 4)
         try loader.check(name, out, channels)
         let bias = try loader.load(["\(name).bias"], shape: [out])
+        let upsampling = try Convolution(
+            channels: channels, outChannels: out, kernel: 1, places: 4, allocator: loader.allocator)
         let part = try Buffer<Float>(count: channels * out, allocator: loader.allocator)
-        var upsampling: [Convolution] = []
-        for place in 0..<4 {
+        for place in 0..<upsampling.places {
             // torch.nn.ConvTranspose2d stores in x out x kernel x kernel.
             for o in 0..<out {
                 for c in 0..<channels { part.base[o * channels + c] = weights.base[(c * out + o) * 4 + place] }
             }
-            let layer = try Convolution(channels: channels, outChannels: out, kernel: 1, allocator: loader.allocator)
-            layer.pack(part.base, scale: nil, bias: bias.base, first: 0, count: out, execution: loader.execution)
-            upsampling.append(layer)
+            upsampling.pack(
+                part.base, scale: nil, bias: bias.base, first: upsampling.firstRow(ofPlace: place), count: out,
+                execution: loader.execution)
         }
         self.upsampling = upsampling
         predictor = try loader.predictor([("roi_heads.mask_predictor.mask_fcn_logits", classes)], channels: out, rank: 4)
     }
 
-    var memoryBytes: Int { (convolutions + upsampling).reduce(predictor.memoryBytes) { $0 + $1.memoryBytes } }
+    var memoryBytes: Int { (convolutions + [upsampling]).reduce(predictor.memoryBytes) { $0 + $1.memoryBytes } }
 
     var size: Int { Self.pooled * 2 }
 
-    /// `features` is regions x 14 x 14 x channels, `output` regions x 28 x 28 x K logits.
+    /// `features` is regions x 14 x 14 x channels and is overwritten; `output` regions x 28 x 28 x K logits.
     func forward(
         _ features: FeatureMap, into output: FeatureMap, _ execution: Execution
     ) throws(ULDorError) {
         try execution.scratch { () throws(ULDorError) in
-            var hidden = features
-            for convolution in convolutions { hidden = try convolution.forward(hidden, relu: true, execution) }
-            let up = try execution.map(hidden.batch, size, size, upsampling[0].outChannels)
-            for (place, layer) in upsampling.enumerated() {
-                // Every second pixel of every second row, from the place's corner on.
-                var target = up.map
-                target.data += (place / 2 * up.width + place % 2) * up.channels
-                target.row_stride *= 2
-                target.pixel_stride *= 2
-                target.height = Int32(hidden.height)
-                target.width = Int32(hidden.width)
-                try layer.forward(hidden, into: target, relu: true, execution)
-            }
-            try predictor.forward(up, into: output, relu: false, execution)
+            let hidden = try convolve(features, execution)
+            var first = 0
+            repeat {
+                // While measuring the first batch is as large as any.
+                let count = Swift.min(Self.upsampledBatch, hidden.batch - first)
+                try execution.scratch { () throws(ULDorError) in
+                    let up = try execution.map(count, size, size, upsampling.outChannels)
+                    try upsampling.forwardTransposed(hidden.images(first, count), into: up, relu: true, execution)
+                    try predictor.forward(up, into: output.images(first, count), relu: false, execution)
+                }
+                first += count
+            } while first < hidden.batch && !execution.isMeasuring
         }
+    }
+
+    /// The 3 x 3 convolutions, back and forth between `features` and one other map where the channels stay as many.
+    private func convolve(_ features: FeatureMap, _ execution: Execution) throws(ULDorError) -> FeatureMap {
+        var from = features, spare: FeatureMap?
+        for convolution in convolutions {
+            let to: FeatureMap
+            if let spare, spare.channels == convolution.outChannels {
+                to = spare
+            } else {
+                to = try execution.map(from.batch, from.height, from.width, convolution.outChannels)
+            }
+            try convolution.forward(from, into: to, relu: true, execution)
+            (from, spare) = (to, from)
+        }
+        return from
     }
 }

@@ -50,6 +50,9 @@ int uk_pack_conv(const uk_exec *exec, const float *weights, const float *scale, 
 /* Panels of UK_PANEL that these output channels take. */
 int32_t uk_panels(int32_t out_channels);
 
+/* All panels of a convolution, those of its further places included. */
+int32_t uk_all_panels(const uk_conv *conv);
+
 /* How a convolution of one size is computed: decided from the shape, before there is memory. */
 typedef struct uk_conv_plan {
     bool is_winograd;
@@ -71,6 +74,10 @@ int uk_convolve(const uk_exec *exec, const uk_table *table, const uk_conv *conv,
 
 /* RoIAlign of `count` regions; region i reads rois[i] and writes pooled * pooled * channels floats at output + i * that. */
 int uk_roi_align(const uk_exec *exec, const uk_table *table, const uk_roi *rois, int64_t count, float *output);
+
+/* Copies rows x columns x channels maps into the middle of larger ones, zero in a border of `pad` pixels. */
+int uk_pad(const uk_exec *exec, const float *input, int32_t batch, int32_t height, int32_t width, int32_t channels, int32_t pad,
+           float *output);
 
 int uk_max_pool(const uk_exec *exec, const uk_table *table, const float *input, int32_t height, int32_t width,
                 int32_t channels, float *output);

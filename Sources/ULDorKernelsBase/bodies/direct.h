@@ -28,43 +28,79 @@ static void find_pixels(const uk_conv *conv, int64_t begin, int32_t rows, job_pi
     }
 }
 
+/* Product `index` of row r: where it is read, zeros outside of the input. */
+UK_INLINE const float *source_of(const uk_conv *conv, const job_pixels *at, int32_t r, int32_t tap, int32_t channel)
+{
+    int32_t y = at->top[r] + tap / conv->kernel_w, x = at->left[r] + tap % conv->kernel_w;
+    bool inside = y >= 0 && y < conv->input.height && x >= 0 && x < conv->input.width;
+    return inside ? at->origin[r] + y * conv->input.row_stride + x * conv->input.pixel_stride + channel : uk_zeros;
+}
+
 /* Products [first, first + count) of every row, as gemm.h wants them. */
 static void pack_rows(const uk_conv *conv, const job_pixels *at, int32_t rows, int32_t first, int32_t count, float *packed)
 {
     int32_t channels = conv->channels;
     bool whole = channels % 16 == 0 && count % 16 == 0;
     for (int32_t r = 0; r < rows; r++) {
-        float *to = packed + r * 16;
+        float together[UK_CHAIN + 16];
         int32_t tap = first / channels, c = first % channels;
         for (int32_t done = 0; done < count; tap++, c = 0) {
-            int32_t y = at->top[r] + tap / conv->kernel_w, x = at->left[r] + tap % conv->kernel_w;
             int32_t length = channels - c < count - done ? channels - c : count - done;
-            bool inside = y >= 0 && y < conv->input.height && x >= 0 && x < conv->input.width;
-            const float *from = inside ? at->origin[r] + y * conv->input.row_stride + x * conv->input.pixel_stride + c : uk_zeros;
+            const float *from = source_of(conv, at, r, tap, c);
             if (whole) {
+                /* Rows lie far apart; what the hardware has not noticed of a row four further on is asked for here. */
+                const float *ahead = from + 4 * conv->stride * conv->input.pixel_stride;
                 for (int32_t i = 0; i < length; i += 16) {
-                    float *block = to + (int64_t)(done + i) / 16 * rows * 16;
-                    UK_UNROLL for (int v = 0; v < 16 / UK_LANES; v++) store(block + v * UK_LANES, load(from + i + v * UK_LANES));
+                    __builtin_prefetch(ahead + i);
+                    float *block = packed + (int64_t)((done + i) / 16 * rows + r) * 16;
+                    UK_UNROLL for (int v = 0; v < VECTORS; v++) store(block + v * UK_LANES, load(from + i + v * UK_LANES));
                 }
             } else {
-                for (int32_t i = 0; i < length; i++) to[(int64_t)((done + i) / 16) * rows * 16 + (done + i) % 16] = from[i];
+                memcpy(together + done, from, (size_t)length * sizeof *from);
             }
             done += length;
         }
+        if (whole) continue;
+        memset(together + count, 0, 16 * sizeof *together);
+        for (int32_t i = 0; i < count; i += 16) memcpy(packed + (int64_t)(i / 16 * rows + r) * 16, together + i, 64);
     }
+}
+
+/* Where panel `panel` of a pixel is written, in floats from the pixel's address; its first output channel. */
+UK_INLINE int64_t place_of_panel(const uk_conv *conv, int32_t panel, int32_t *first)
+{
+    if (conv->places <= 1) return *first = panel * UK_PANEL;
+    int32_t panels = (conv->out_channels + UK_PANEL - 1) / UK_PANEL;
+    *first = panel % panels * UK_PANEL;
+    return conv->place[panel / panels] + *first;
 }
 
 static void finish_tile(const uk_conv *conv, const job_pixels *at, int32_t row, int32_t rows, int32_t panel, int32_t panels,
                         const float *sums, int64_t stride)
 {
-    for (int32_t r = 0; r < rows; r++)
-        for (int32_t p = 0; p < panels; p++) {
-            int32_t first = (panel + p) * UK_PANEL;
-            int32_t channels = conv->out_channels - first < UK_PANEL ? conv->out_channels - first : UK_PANEL;
+    for (int32_t p = 0; p < panels; p++, panel++, sums += UK_PANEL) {
+        int32_t first;
+        int64_t place = place_of_panel(conv, panel, &first);
+        int32_t channels = conv->out_channels - first < UK_PANEL ? conv->out_channels - first : UK_PANEL;
+        for (int32_t r = 0; r < rows; r++) {
             const float *residual = at->residual[row + r];
-            finish(sums + r * stride + p * UK_PANEL, conv->bias + first, residual ? residual + first : NULL, conv->relu,
-                   at->out[row + r] + first, channels);
+            finish(sums + r * stride, conv->bias + panel * UK_PANEL, residual ? residual + first : NULL, conv->relu,
+                   at->out[row + r] + place, channels);
         }
+    }
+}
+
+/* Asks for what finish_tile() will read and write, while the tile is computed. */
+UK_INLINE void expect_tile(const uk_conv *conv, const job_pixels *at, int32_t row, int32_t rows, int32_t panel, int32_t panels)
+{
+    for (int32_t p = 0; p < panels; p++) {
+        int32_t first;
+        int64_t place = place_of_panel(conv, panel + p, &first);
+        for (int32_t r = row; r < row + rows; r++) {
+            if (at->residual[r]) __builtin_prefetch(at->residual[r] + first);
+            __builtin_prefetch(at->out[r] + place, 1);
+        }
+    }
 }
 
 /* Output pixels [begin, begin + rows) of panels [panel_begin, panel_end). `scratch` as uk_plan_convolution() says. */
@@ -93,6 +129,7 @@ static void direct_job(const uk_exec *exec, const uk_conv *conv, int64_t begin, 
                 bool is_only = is_last && first == 0;
                 float *to = is_only ? one_tile : sums + row * width + (panel - panel_begin) * UK_PANEL;
                 int64_t stride = is_only ? TILE_WIDTH : width;
+                if (is_last) expect_tile(conv, &at, row, height, panel, panels);
                 tiles[height - 1][panels - 1](count, packed + row * 16, (int64_t)rows * 16, weights, to, stride, first > 0);
                 if (is_last) finish_tile(conv, &at, row, height, panel, panels, to, stride);
                 row += height;

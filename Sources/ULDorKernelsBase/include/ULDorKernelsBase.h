@@ -87,6 +87,12 @@ typedef struct uk_conv {
      */
     uk_map residual;
     bool relu;
+    /*
+     * Several convolutions of the same input as one: `packed` and `bias` hold `places` times out_channels (each rounded up
+     * to whole panels), and the k-th is written place[k] floats from where the first is. 0 or 1: only the one.
+     */
+    int32_t places;
+    int64_t place[4];
 } uk_conv;
 
 /*
