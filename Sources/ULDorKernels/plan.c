@@ -57,7 +57,7 @@ static uk_conv_plan plan_direct(const uk_table *table, const uk_conv *conv, int3
     int32_t panels = uk_all_panels(conv);
     plan.rows = (int64_t)conv->batch * conv->output.height * conv->output.width;
     /* The rows' piece stays in the second cache; with very long sums, fewer passes over the weights count for more. */
-    int32_t largest = products > 4096 ? 224 : 112;
+    int32_t largest = products > 4096 ? 250 : 112;
     cut(&plan, table, panels, largest, threads);
     int64_t rows = least(plan.rows, largest);
     plan.worker_floats = rows * UK_CHAIN + (products > UK_CHAIN ? rows * panels * UK_PANEL : 0);

@@ -25,6 +25,17 @@ static place place_of(const uk_conv *conv, int64_t tile_index)
     return (place){tile_index / (across * down), (int32_t)(tile_index / across % down) * 4, (int32_t)(tile_index % across) * 4};
 }
 
+/* The tile after it. */
+static place place_after(const uk_conv *conv, place at)
+{
+    at.x += 4;
+    if (at.x < conv->output.width) return at;
+    at.x = 0;
+    at.y += 4;
+    if (at.y < conv->output.height) return at;
+    return (place){at.n + 1, 0, 0};
+}
+
 /* Input pixels of a tile, [y][x]. */
 static void find_tile(const uk_conv *conv, place at, const float *from[36])
 {
@@ -40,11 +51,13 @@ static void find_tile(const uk_conv *conv, place at, const float *from[36])
 static bool transform_tiles(const uk_exec *exec, const uk_conv *conv, int64_t begin, int32_t count, float *to, int64_t plane)
 {
     const float *pixels[2][36];
-    find_tile(conv, place_of(conv, begin), pixels[0]);
+    place at = place_of(conv, begin);
+    find_tile(conv, at, pixels[0]);
     for (int32_t t = 0; t < count; t++) {
         if (t % 8 == 0 && uk_is_stopping(exec)) return false;
         const float **from = pixels[t % 2], **next = pixels[(t + 1) % 2];
-        find_tile(conv, place_of(conv, begin + (t + 1 < count ? t + 1 : t)), next);
+        if (t + 1 < count) at = place_after(conv, at);
+        find_tile(conv, at, next);
         for (int32_t c = 0; c < conv->channels; c += 16) {
             /* Pixels lie a row of channels apart, which no hardware prefetcher follows; two columns of six are shared. */
             UK_UNROLL for (int y = 0; y < 6; y++)
@@ -55,17 +68,56 @@ static bool transform_tiles(const uk_exec *exec, const uk_conv *conv, int64_t be
     return true;
 }
 
-static void finish_place(const uk_conv *conv, place at, int32_t panel, const float *products, int64_t plane)
+/* Where a tile's 16 pixels are written, NULL outside of the output, and what is added to them. */
+typedef struct tile_pixels {
+    float *out[16];
+    const float *residual[16];
+} tile_pixels;
+
+static void find_outputs(const uk_conv *conv, place at, tile_pixels *to)
 {
-    float sums[16 * UK_PANEL];
-    winograd_output(products, plane, sums);
+    for (int32_t y = 0; y < 4; y++)
+        for (int32_t x = 0; x < 4; x++) {
+            bool inside = at.y + y < conv->output.height && at.x + x < conv->output.width;
+            to->out[y * 4 + x] = inside ? pixel(&conv->output, at.n, at.y + y, at.x + x) : NULL;
+            to->residual[y * 4 + x] = inside ? residual_of(conv, at.n, at.y + y, at.x + x) : NULL;
+        }
+}
+
+/* The last step for one panel of a tile: `products` are those of the panel. */
+static void finish_panel(const uk_conv *conv, const tile_pixels *to, int32_t panel, const float *products, int64_t plane)
+{
     int32_t first = panel * UK_PANEL;
     int32_t channels = conv->out_channels - first < UK_PANEL ? conv->out_channels - first : UK_PANEL;
-    for (int32_t y = 0; y < 4 && at.y + y < conv->output.height; y++)
-        for (int32_t x = 0; x < 4 && at.x + x < conv->output.width; x++) {
-            const float *residual = residual_of(conv, at.n, at.y + y, at.x + x);
-            finish(sums + (y * 4 + x) * UK_PANEL, conv->bias + first, residual ? residual + first : NULL, conv->relu,
-                   pixel(&conv->output, at.n, at.y + y, at.x + x) + first, channels);
+    float sums[16][UK_PANEL];
+    for (int v = 0; v < VECTORS; v++) {
+        vec sum[4][4];
+        winograd_output(products + v * UK_LANES, plane, sum);
+        UK_UNROLL for (int i = 0; i < 16; i++) {
+            vec x = sum[i / 4][i % 4] + load(conv->bias + first + v * UK_LANES);
+            if (channels < UK_PANEL) {
+                store(sums[i] + v * UK_LANES, x);
+                continue;
+            }
+            if (!to->out[i]) continue;
+            if (to->residual[i]) x += load(to->residual[i] + first + v * UK_LANES);
+            store(to->out[i] + first + v * UK_LANES, conv->relu ? zero_or_more(x) : x);
+        }
+    }
+    if (channels == UK_PANEL) return;
+    for (int i = 0; i < 16; i++)
+        if (to->out[i])
+            finish_some(sums[i], to->residual[i] ? to->residual[i] + first : NULL, conv->relu, to->out[i] + first, channels);
+}
+
+/* Asks for what finish_panel() will read and write of a tile. */
+UK_INLINE void expect_outputs(const tile_pixels *to, int32_t panel, int32_t panels)
+{
+    for (int i = 0; i < 16; i++)
+        for (int32_t p = panel; p < panel + panels; p++) {
+            if (!to->out[i]) continue;
+            __builtin_prefetch(to->out[i] + p * UK_PANEL, 1);
+            if (to->residual[i]) __builtin_prefetch(to->residual[i] + p * UK_PANEL);
         }
 }
 
@@ -85,22 +137,29 @@ static void winograd_job(const uk_exec *exec, const uk_conv *conv, int64_t begin
         if (uk_is_stopping(exec)) return;
         int32_t panels = panel_end - panel < UK_PANELS ? panel_end - panel : UK_PANELS;
         int64_t width = (int64_t)panels * UK_PANEL, product_plane = count * width + 16;
-        for (int32_t at = 0; at < 36; at++)
+        for (int32_t point = 0; point < 36; point++)
             for (int32_t first = 0; first < channels; first += UK_CHAIN) {
                 int32_t k = channels - first < UK_CHAIN ? channels - first : UK_CHAIN;
                 const float *weights[UK_PANELS];
                 for (int32_t p = 0; p < panels; p++)
-                    weights[p] = filters + ((int64_t)(panel - panel_begin + p) * 36 + at) * filter_plane + (int64_t)first * UK_PANEL;
+                    weights[p] = filters + ((int64_t)(panel - panel_begin + p) * 36 + point) * filter_plane + (int64_t)first * UK_PANEL;
                 for (int32_t t = 0, row = 0; t < tiles_cut.tiles; t++) {
                     int32_t height = cut_height(&tiles_cut, t);
-                    tiles[height - 1][panels - 1](k, rows + at * row_plane + ((int64_t)first / 16 * count + row) * 16,
-                                                  (int64_t)count * 16, weights, products + at * product_plane + row * width, width,
+                    tiles[height - 1][panels - 1](k, rows + point * row_plane + ((int64_t)first / 16 * count + row) * 16,
+                                                  (int64_t)count * 16, weights, products + point * product_plane + row * width, width,
                                                   first > 0);
                     row += height;
                 }
             }
-        for (int32_t t = 0; t < count; t++)
+        tile_pixels to[2];
+        place at = place_of(conv, begin);
+        find_outputs(conv, at, &to[0]);
+        for (int32_t t = 0; t < count; t++) {
+            if (t + 1 < count) at = place_after(conv, at);
+            find_outputs(conv, at, &to[(t + 1) % 2]);
+            expect_outputs(&to[(t + 1) % 2], panel, panels);
             for (int32_t p = 0; p < panels; p++)
-                finish_place(conv, place_of(conv, begin + t), panel + p, products + t * width + p * UK_PANEL, product_plane);
+                finish_panel(conv, &to[t % 2], panel + p, products + t * width + p * UK_PANEL, product_plane);
+        }
     }
 }

@@ -86,23 +86,17 @@ UK_INLINE void winograd_filter(const float *from, int64_t tap, float *to, int64_
     }
 }
 
-/* 36 products of a panel, `plane` floats apart, to 4 x 4 sums [y][x][UK_PANEL]. */
-UK_INLINE void winograd_output(const float *from, int64_t plane, float *to)
+/* 36 products of a vector of channels, `plane` floats apart, to the sums of 4 x 4 pixels. */
+UK_INLINE void winograd_output(const float *from, int64_t plane, vec to[4][4])
 {
-    for (int v = 0; v < VECTORS; v++) {
-        vec half[4][6];
-        UK_UNROLL for (int x = 0; x < 6; x++) {
-            vec column[6], out[4];
-            UK_UNROLL for (int y = 0; y < 6; y++) column[y] = load(from + (y * 6 + x) * plane + v * UK_LANES);
-            winograd_output_1d(column, out);
-            UK_UNROLL for (int y = 0; y < 4; y++) half[y][x] = out[y];
-        }
-        UK_UNROLL for (int y = 0; y < 4; y++) {
-            vec out[4];
-            winograd_output_1d(half[y], out);
-            UK_UNROLL for (int x = 0; x < 4; x++) store(to + (y * 4 + x) * UK_PANEL + v * UK_LANES, out[x]);
-        }
+    vec half[4][6];
+    UK_UNROLL for (int x = 0; x < 6; x++) {
+        vec column[6], out[4];
+        UK_UNROLL for (int y = 0; y < 6; y++) column[y] = load(from + (y * 6 + x) * plane);
+        winograd_output_1d(column, out);
+        UK_UNROLL for (int y = 0; y < 4; y++) half[y][x] = out[y];
     }
+    UK_UNROLL for (int y = 0; y < 4; y++) winograd_output_1d(half[y], to[y]);
 }
 #undef WA
 #undef WB
