@@ -70,6 +70,26 @@ import ULDorKernels
         }
     }
 
+    /// A pass is planned for the most regions that it may find: fewer must not need more scratch memory.
+    @Test func fewerRegionsNeedNoMore() {
+        for table in tables() {
+            for (side, kernel, channels, out) in [(14, 3, 256, 256), (7, 3, 32, 64), (28, 1, 256, 3), (1, 1, 12544, 1024)] {
+                for threads: Int32 in [1, 2, 8, 64] {
+                    for exact in [true, false] {
+                        var before: Int64 = 0
+                        for batch in 0...130 {
+                            let shape = ConvolutionCase(
+                                batch: batch, height: side, width: side, channels: channels, out: out, kernel: kernel)
+                            let needed = shape.plan(table, threads: threads, exact: exact).scratch_floats
+                            #expect(needed >= before, "\(name(table)), \(threads) threads, \(shape.testDescription)")
+                            before = needed
+                        }
+                    }
+                }
+            }
+        }
+    }
+
     /// Bits do not depend on threads, nor on which of the two wide tables there is: nor must the algorithm.
     @Test func algorithmDependsOnShapeAlone() {
         var generator = Generator(seed: 22)
