@@ -57,10 +57,10 @@ static uldor_status detect(uldor_session *session, int32_t height, int32_t width
 }
 
 /*
- * What masks take beside the estimate (uldor.h): a float a pixel of the largest box, in a buffer that may grow by doubling,
- * and ten outlines of at most some thousand points.
+ * What masks take beside the estimate (uldor.h): ten bytes a pixel of the largest box at most, and the outlines of ten
+ * detections, which have fewer than ten thousand points here.
  */
-static int64_t masks(int32_t height, int32_t width) { return 2 * 4 * (int64_t)height * width + (512 << 10); }
+static int64_t masks(int32_t height, int32_t width) { return 10 * (int64_t)height * width + (512 << 10); }
 
 static const int32_t sizes[][2] = {{1, 1}, {32, 32}, {33, 65}, {64, 64}, {97, 131}, {128, 40}, {256, 192}, {LARGE, LARGE}};
 enum { SIZES = sizeof sizes / sizeof *sizes };
@@ -188,8 +188,8 @@ static void limit_of_the_estimate(void) {
     close_metered(session);
 }
 
-/* An image that takes more to read than its small input takes to look at, by a limit that only the input keeps. */
-static void limit_and_a_large_image(void) {
+/* Preparing an image keeps the limit, too; the largest number is one. */
+static void limit_of_an_image(void) {
     const int64_t limits[] = {1, 4096, INT64_MAX};
     for (int i = 0; i < 3; i++) {
         CONTEXT("limit %lld", (long long)limits[i]);
@@ -247,7 +247,7 @@ int main(void) {
     RUN(growing_images);
     RUN(limit_below_the_estimate);
     RUN(limit_of_the_estimate);
-    RUN(limit_and_a_large_image);
+    RUN(limit_of_an_image);
     RUN(estimate_of_the_largest);
     RUN(estimate_during_a_call);
     uldor_model_free(model);

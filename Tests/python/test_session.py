@@ -123,13 +123,18 @@ def test_instructions_that_the_cpu_lacks(model):
                 model.session(instructions=instructions)
 
 
+def masks_bytes(result):
+    """What the masks of a result may take in the session (uldor.h, uldor_session_estimate_memory)."""
+    outlines = [len(contour) for found in result for contour in found.contours]
+    return 10 * result.height * result.width + 32 * sum(outlines) + 48 * max(outlines, default=0) + 65536
+
+
 def test_estimate_memory(model):
     with model.session(threads=2) as session:
         expected = session.estimate_memory(160, 224)
         assert session.info.memory_bytes == 0
-        session.forward(tensor(160, 224))
-        # uldor.h: a float for each pixel of the largest box, twice that while it grows, and outlines.
-        assert session.info.memory_bytes <= expected + 2 * 4 * 160 * 224 + (512 << 10)
+        found = session.forward(tensor(160, 224))
+        assert session.info.memory_bytes <= expected + masks_bytes(found)
         assert session.estimate_memory(160, 224) >= session.info.memory_bytes
         assert session.estimate_memory(32, 32) >= session.info.memory_bytes
         assert session.estimate_memory(4096, 4096) > session.estimate_memory(4095, 32) > 0
@@ -151,6 +156,29 @@ def test_memory_limit(model):
             session.forward(tensor(64, 64))
     with model.session(threads=1, memory_limit=needed) as session:
         session.forward(tensor(256, 256))
+
+
+def test_memory_limit_of_an_image_that_shrinks(weights, model):
+    """Preparing a large image takes more than looking at its small input: the limit holds for each, and for both together."""
+    config = {**model.config, "input": {"max_size": 32}}
+    image = numpy.random.default_rng(1).integers(-1000, 1000, (700, 900)).astype(numpy.int16)
+    with uldor.Model(weights, config=config) as small:
+        options = dict(threads=1, body_crop=False)
+        with small.session(**options) as session:
+            session.input(image, spacing=0.8)
+            preparation = session.info.memory_bytes
+            assert preparation > session.estimate_memory(32, 32) - preparation >= 0
+            session.detect(image, spacing=0.8)
+        # The prepared planes are copied and then the memory that they were prepared in goes.
+        for limit in (preparation, preparation + 100, preparation + 4 * 3 * 32 * 32):
+            with small.session(memory_limit=limit, **options) as session:
+                for _ in range(2):
+                    found = session.detect(image, spacing=0.8)
+                    assert session.info.memory_bytes <= limit + masks_bytes(found)
+        with small.session(memory_limit=preparation - 1, **options) as session:
+            with pytest.raises(uldor.NoMemory, match=f"{preparation} .*memory_limit is {preparation - 1}"):
+                session.detect(image, spacing=0.8)
+            session.detect(image[:100, :100], spacing=0.8)
 
 
 def test_score_threshold_and_detections(model):
