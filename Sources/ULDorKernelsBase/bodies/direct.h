@@ -103,6 +103,16 @@ UK_INLINE void expect_tile(const uk_conv *conv, const job_pixels *at, int32_t ro
     }
 }
 
+/* The end of a tile whose panels are whole and lie together; false for another. */
+static bool whole_ending(const uk_conv *conv, const job_pixels *at, int32_t panel, int32_t panels, ending *end)
+{
+    int32_t first, last;
+    int64_t place = place_of_panel(conv, panel, &first), next = place_of_panel(conv, panel + panels - 1, &last);
+    if (last - first != (panels - 1) * UK_PANEL || next - place != last - first || last + UK_PANEL > conv->out_channels) return false;
+    *end = (ending){NULL, at->residual[0] ? at->residual : NULL, conv->bias + panel * UK_PANEL, place, first, conv->relu};
+    return true;
+}
+
 /* Output pixels [begin, begin + rows) of panels [panel_begin, panel_end). `scratch` as uk_plan_convolution() says. */
 static void direct_job(const uk_exec *exec, const uk_conv *conv, int64_t begin, int32_t rows, int32_t panel_begin,
                        int32_t panel_end, float *scratch)
@@ -124,14 +134,22 @@ static void direct_job(const uk_exec *exec, const uk_conv *conv, int64_t begin, 
             int32_t panels = panel_end - panel < UK_PANELS ? panel_end - panel : UK_PANELS;
             const float *weights[UK_PANELS];
             for (int32_t p = 0; p < panels; p++) weights[p] = conv->packed + ((int64_t)(panel + p) * products + first) * UK_PANEL;
+            ending end = {0};
+            bool is_whole = is_last && whole_ending(conv, &at, panel, panels, &end);
             for (int32_t t = 0, row = 0; t < rows_cut.tiles; t++) {
                 int32_t height = cut_height(&rows_cut, t);
                 bool is_only = is_last && first == 0;
                 float *to = is_only ? one_tile : sums + row * width + (panel - panel_begin) * UK_PANEL;
                 int64_t stride = is_only ? TILE_WIDTH : width;
                 if (is_last) expect_tile(conv, &at, row, height, panel, panels);
-                tiles[height - 1][panels - 1](count, packed + row * 16, (int64_t)rows * 16, weights, to, stride, first > 0);
-                if (is_last) finish_tile(conv, &at, row, height, panel, panels, to, stride);
+                ending here = end;
+                if (is_whole) {
+                    here.out = at.out + row;
+                    here.residual = end.residual ? end.residual + row : NULL;
+                }
+                tiles[height - 1][panels - 1](count, packed + row * 16, (int64_t)rows * 16, weights, to, stride, first > 0,
+                                              is_whole ? &here : NULL);
+                if (is_last && !is_whole) finish_tile(conv, &at, row, height, panel, panels, to, stride);
                 row += height;
             }
         }

@@ -5,9 +5,21 @@
  */
 enum { TILE_VECTORS = UK_PANELS * VECTORS, TILE_WIDTH = UK_PANELS * UK_PANEL };
 
-/* rows x (panels * 16) of the product over k; `block` floats lead from 16 k's of the rows to the next 16. */
+/* What becomes of the sums of whole panels: row r is written at out[r] + place, plus bias and residual[r] + first. */
+typedef struct ending {
+    float *const *out;
+    const float *const *residual; /* NULL: none */
+    const float *bias;
+    int64_t place, first;
+    bool relu;
+} ending;
+
+/*
+ * rows x (panels * 16) of the product over k; `block` floats lead from 16 k's of the rows to the next 16. The sums are
+ * stored at `to`, or added to what is there (`add`), or that is finished (`end`).
+ */
 UK_INLINE void tile(const int rows, const int panels, int32_t k, const float *a, int64_t block, const float *const *weights,
-                    float *to, int64_t to_stride, bool add)
+                    float *to, int64_t to_stride, bool add, const ending *end)
 {
     vec sum[UK_ROWS][TILE_VECTORS];
     const float *w[UK_PANELS];
@@ -31,22 +43,35 @@ UK_INLINE void tile(const int rows, const int panels, int32_t k, const float *a,
     }
     for (int i = 0; i < k; i++) UK_STEP(i)
 #undef UK_STEP
+    if (add)
+        UK_UNROLL for (int r = 0; r < rows; r++)
+            UK_UNROLL for (int v = 0; v < panels * VECTORS; v++) sum[r][v] = load(to + r * to_stride + v * UK_LANES) + sum[r][v];
+    if (!end) {
+        UK_UNROLL for (int r = 0; r < rows; r++)
+            UK_UNROLL for (int v = 0; v < panels * VECTORS; v++) store(to + r * to_stride + v * UK_LANES, sum[r][v]);
+        return;
+    }
+    vec floor = floor_of(end->relu);
+    UK_UNROLL for (int v = 0; v < panels * VECTORS; v++) {
+        vec bias = load(end->bias + v * UK_LANES);
+        UK_UNROLL for (int r = 0; r < rows; r++) sum[r][v] += bias;
+    }
+    if (end->residual)
+        UK_UNROLL for (int r = 0; r < rows; r++)
+            UK_UNROLL for (int v = 0; v < panels * VECTORS; v++) sum[r][v] += load(end->residual[r] + end->first + v * UK_LANES);
     UK_UNROLL for (int r = 0; r < rows; r++)
-        UK_UNROLL for (int v = 0; v < panels * VECTORS; v++) {
-            float *at = to + r * to_stride + v * UK_LANES;
-            store(at, add ? load(at) + sum[r][v] : sum[r][v]);
-        }
+        UK_UNROLL for (int v = 0; v < panels * VECTORS; v++) store(end->out[r] + end->place + v * UK_LANES, at_least(sum[r][v], floor));
 }
 
 typedef void tile_function(int32_t k, const float *a, int64_t block, const float *const *weights, float *to,
-                           int64_t to_stride, bool add);
+                           int64_t to_stride, bool add, const ending *end);
 
 #define UK_TILE(R, P)                                                                                                   \
     static __attribute__((noinline)) void tile_##R##_##P(int32_t k, const float *a, int64_t block,                     \
                                                          const float *const *weights, float *to, int64_t to_stride,    \
-                                                         bool add)                                                     \
+                                                         bool add, const ending *end)                                  \
     {                                                                                                                  \
-        tile(R, P, k, a, block, weights, to, to_stride, add);                                                          \
+        tile(R, P, k, a, block, weights, to, to_stride, add, end);                                                        \
     }
 #if UK_PANELS == 2
 #define UK_TILES(R) UK_TILE(R, 1) UK_TILE(R, 2)

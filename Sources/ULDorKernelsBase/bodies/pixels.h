@@ -46,7 +46,7 @@ UK_INLINE void finish(const float *sum, const float *bias, const float *residual
             continue;
         }
         if (residual) x += load(residual + v * UK_LANES);
-        store(out + v * UK_LANES, relu ? zero_or_more(x) : x);
+        store(out + v * UK_LANES, at_least(x, floor_of(relu)));
     }
     if (channels < UK_PANEL) finish_some(some, residual, relu, out, channels);
 }

@@ -8,5 +8,11 @@ typedef int32_t vec_bits __attribute__((vector_size(UK_LANES * 4), aligned(4)));
 
 UK_INLINE vec load(const float *p) { return *(const vec *)p; }
 UK_INLINE void store(float *p, vec v) { *(vec *)p = v; }
-/* ReLU; NaN becomes 0. */
-UK_INLINE vec zero_or_more(vec v) { return (vec)((vec_bits)v & (v > 0)); }
+/* The larger of each; `floor` where x is NaN. ReLU with a floor of 0, nothing much with one of -infinity. */
+UK_INLINE vec at_least(vec x, vec floor)
+{
+    vec_bits larger = x > floor;
+    return (vec)(((vec_bits)x & larger) | ((vec_bits)floor & ~larger));
+}
+
+UK_INLINE vec floor_of(bool relu) { return (vec){} + (relu ? 0.0f : -INFINITY); }

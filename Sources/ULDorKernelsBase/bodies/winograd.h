@@ -90,6 +90,7 @@ static void finish_panel(const uk_conv *conv, const tile_pixels *to, int32_t pan
     int32_t first = panel * UK_PANEL;
     int32_t channels = conv->out_channels - first < UK_PANEL ? conv->out_channels - first : UK_PANEL;
     float sums[16][UK_PANEL];
+    vec floor = floor_of(conv->relu);
     for (int v = 0; v < VECTORS; v++) {
         vec sum[4][4];
         winograd_output(products + v * UK_LANES, plane, sum);
@@ -101,7 +102,7 @@ static void finish_panel(const uk_conv *conv, const tile_pixels *to, int32_t pan
             }
             if (!to->out[i]) continue;
             if (to->residual[i]) x += load(to->residual[i] + first + v * UK_LANES);
-            store(to->out[i] + first + v * UK_LANES, conv->relu ? zero_or_more(x) : x);
+            store(to->out[i] + first + v * UK_LANES, at_least(x, floor));
         }
     }
     if (channels == UK_PANEL) return;
@@ -147,7 +148,7 @@ static void winograd_job(const uk_exec *exec, const uk_conv *conv, int64_t begin
                     int32_t height = cut_height(&tiles_cut, t);
                     tiles[height - 1][panels - 1](k, rows + point * row_plane + ((int64_t)first / 16 * count + row) * 16,
                                                   (int64_t)count * 16, weights, products + point * product_plane + row * width, width,
-                                                  first > 0);
+                                                  first > 0, NULL);
                     row += height;
                 }
             }
