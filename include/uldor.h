@@ -276,8 +276,8 @@ typedef struct uldor_session_options {
      */
     int32_t exact;
     /*
-     * Bytes of scratch memory that the session may hold; 0: no limit. A larger input is NOMEM before anything is allocated for it
-     * (uldor_session_estimate_memory()).
+     * Bytes of scratch memory that the session may hold, the detections' masks not counted; 0: no limit. An input that takes more
+     * (uldor_session_estimate_memory()) is NOMEM before anything is allocated for it.
      */
     int64_t memory_limit;
 } uldor_session_options;
@@ -314,7 +314,8 @@ ULDOR_API uldor_status uldor_session_get_info(const uldor_session *session, uldo
 /*
  * Bytes that the session will hold once it has seen a network input of this size (1..4096; that of ULDOR_INPUT_NORMALISED, padding
  * is added here): what it holds now, or more. Nothing is allocated. Holds for any number of sizes and calls: memory is that
- * of the largest input. Outlines of masks take some more, a few hundred KiB with 100 detections.
+ * of the largest input. The detections' masks take more: up to 10 bytes for each pixel of the largest box in the image, and up to
+ * 32 for each point of the outlines together, 48 of the largest. Errors: INVALID_ARGUMENT, BUSY.
  */
 ULDOR_API uldor_status uldor_session_estimate_memory(uldor_session *session, int32_t height, int32_t width, int64_t *bytes);
 

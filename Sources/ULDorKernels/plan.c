@@ -38,7 +38,7 @@ static void cut(uk_conv_plan *plan, const uk_table *table, int32_t panels, int32
 {
     int64_t blocks = up(plan->rows, largest);
     plan->splits = 1;
-    if (blocks < 4 * threads) {
+    if (blocks > 0 && blocks < 4 * threads) { /* none: no regions */
         int64_t even = up(blocks, threads) * threads;
         if (plan->rows / even >= 2 * table->tile_rows) blocks = even;
         else plan->splits = (int32_t)least(up(threads, blocks), up(panels, table->tile_panels));

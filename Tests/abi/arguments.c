@@ -47,6 +47,7 @@ static void null_pointers_of_session(void) {
     uldor_result *r = UNTOUCHED(uldor_result);
     uldor_tensors *t = UNTOUCHED(uldor_tensors);
     uldor_session_info info = {.struct_size = sizeof info};
+    int64_t bytes = 77;
     REFUSED(uldor_session_options_init(NULL, sizeof(uldor_session_options)), "options");
     REFUSED(uldor_image_init(NULL, sizeof(uldor_image)), "image");
     REFUSED_OUT(uldor_session_create(NULL, NULL, &s), s, "model");
@@ -54,6 +55,9 @@ static void null_pointers_of_session(void) {
     REFUSED(uldor_session_cancel(NULL), "session");
     REFUSED(uldor_session_get_info(NULL, &info), "session");
     REFUSED(uldor_session_get_info(session, NULL), "info");
+    REFUSED(uldor_session_estimate_memory(NULL, 32, 32, &bytes), "session");
+    REFUSED(uldor_session_estimate_memory(session, 32, 32, NULL), "bytes");
+    CHECK_INT(bytes, 77);
     REFUSED_OUT(uldor_session_detect(NULL, &image, &r), r, "session");
     REFUSED_OUT(uldor_session_detect(session, NULL, &r), r, "image");
     REFUSED(uldor_session_detect(session, &image, NULL), "result");
@@ -124,6 +128,7 @@ static void wrong_handles(void) {
     uldor_session_info session_info = {.struct_size = sizeof session_info};
     uldor_result_info result_info = {.struct_size = sizeof result_info};
     int32_t count;
+    int64_t bytes;
     for (int i = 0; i < 4; i++) {
         CONTEXT("a %s handle", kinds[i]);
         if (i != 0) {
@@ -137,6 +142,7 @@ static void wrong_handles(void) {
             REFUSED(uldor_session_free(handles[i]), "session");
             REFUSED(uldor_session_cancel(handles[i]), "session");
             REFUSED(uldor_session_get_info(handles[i], &session_info), "session");
+            REFUSED(uldor_session_estimate_memory(handles[i], 32, 32, &bytes), "session");
             REFUSED_OUT(uldor_session_detect(handles[i], &image, &r), r, "session");
             CHECK(uldor_session_last_error(handles[i]) != NULL);
         }

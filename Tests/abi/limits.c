@@ -102,10 +102,6 @@ static void dims_at_the_ends(void) {
 }
 
 static void reserved_fields(void) {
-    uldor_session_options options = eager_options();
-    options.reserved = 5;
-    uldor_session *none = UNTOUCHED(uldor_session);
-    CHECK_ERROR(uldor_session_create(model, &options, &none), ULDOR_ERROR_INVALID_ARGUMENT, "reserved");
     static int16_t pixels[SIDE * SIDE];
     uldor_image image = slice_image(pixels, SIDE, SIDE);
     image.reserved = 77;

@@ -1,5 +1,6 @@
 #!/bin/sh
-# The library on processors without AVX2, in an emulator: it loads, says "portable", and finds what it finds here.
+# The library on processors without AVX2, in an emulator: it loads, says "portable", and finds what it finds here; AVX2 and
+# AVX-512 are refused, and AVX-512 also where there is AVX2 alone.
 # Usage: old_cpu.sh FOLDER_OF_PROGRAMS
 . "$(dirname "$0")/shell.sh"
 program=${1:?folder of the built programs}/small
@@ -40,4 +41,19 @@ for cpu in kvm64 core2duo Nehalem SandyBridge Opteron_G3 max; do
         fail "$cpu ($instructions): $(diff "$scratch/native" "$scratch/$cpu" | head -8)"
     fi
 done
+
+refused() { # CPU INSTRUCTIONS NUMBER
+    said=$(timeout 300 qemu-x86_64 -cpu "$1" "$program" "$2" 2> "$scratch/err")
+    case $said in
+    "unsupported: "*"instructions is $3"*) pass ;;
+    *) fail "$1: instructions $2 were not refused: $said $(grep -v "doesn't support requested feature" "$scratch/err" | head -3)" ;;
+    esac
+}
+for cpu in kvm64 Nehalem SandyBridge; do
+    refused $cpu avx2 2
+    refused $cpu avx512 3
+done
+refused max,-avx512f avx512 3
+# AVX2 without fused multiply-add is not what the kernels are compiled for.
+refused max,-fma avx2 2
 finish old_cpu

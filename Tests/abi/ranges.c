@@ -58,12 +58,16 @@ static void forward_sizes(void) {
     uldor_model_info info = {.struct_size = sizeof info};
     NEED_OK(uldor_model_get_info(model, &info));
     int32_t channels = info.input_channels;
+    int64_t bytes = 77;
     const int32_t bad[] = {0, -1, INT32_MIN, INT32_MAX, 4097};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         CONTEXT("%d", bad[i]);
         REFUSED_OUT(uldor_session_forward(session, tensor, bad[i], 32, 32, &r), r, "channels");
         REFUSED_OUT(uldor_session_forward(session, tensor, channels, bad[i], 32, &r), r, "height");
         REFUSED_OUT(uldor_session_forward(session, tensor, channels, 32, bad[i], &r), r, "width");
+        REFUSED(uldor_session_estimate_memory(session, bad[i], 32, &bytes), "height");
+        REFUSED(uldor_session_estimate_memory(session, 32, bad[i], &bytes), "width");
+        CHECK_INT(bytes, 77);
     }
     *check_context = 0;
     REFUSED_OUT(uldor_session_forward(session, tensor, channels + 1, 32, 32, &r), r, "channels");
@@ -82,7 +86,9 @@ static void session_options_out_of_range(void) {
     FIELD(threads, -1);
     FIELD(threads, 1025);
     FIELD(instructions, -1);
-    FIELD(instructions, 2);
+    FIELD(instructions, 4);
+    FIELD(memory_limit, -1);
+    FIELD(memory_limit, INT64_MIN);
     FIELD(score_threshold, 1.5f);
     FIELD(score_threshold, 0.0f / 0.0f);
     FIELD(nms_threshold, 1.5f);

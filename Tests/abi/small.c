@@ -1,6 +1,6 @@
 /*
  * small.c - one small detection whose numbers are printed, for old_cpu.sh
- * Usage: small [best|portable]
+ * Usage: small [best|portable|avx2|avx512]; where the CPU lacks them, prints "unsupported" and why
  */
 #include "support.h"
 
@@ -14,9 +14,17 @@ int main(int count, char **arguments) {
     uldor_result_info info = {.struct_size = sizeof info};
     draw_slice(pixels, SIDE, SIDE);
     uldor_image image = slice_image(pixels, SIDE, SIDE);
-    if (count > 1 && !strcmp(arguments[1], "portable")) options.instructions = ULDOR_INSTRUCTIONS_PORTABLE;
+    const char *const names[] = {"best", "portable", "avx2", "avx512"}; /* in the order of ULDOR_INSTRUCTIONS_* */
+    for (int32_t i = 0; count > 1 && i < 4; i++)
+        if (!strcmp(arguments[1], names[i])) options.instructions = i;
     open_fixture(&model, NULL, 1);
-    if (uldor_session_create(model, &options, &session) < 0 || uldor_session_get_info(session, &about) < 0 ||
+    uldor_status status = uldor_session_create(model, &options, &session);
+    if (status == ULDOR_ERROR_UNSUPPORTED) {
+        printf("unsupported: %s\n", uldor_last_error());
+        uldor_model_free(model);
+        return 0;
+    }
+    if (status < 0 || uldor_session_get_info(session, &about) < 0 ||
         uldor_session_detect(session, &image, &result) < 0 || uldor_result_get_info(result, &info) < 0) {
         printf("error: %s\n", uldor_last_error());
         return 1;

@@ -74,7 +74,7 @@ static const struct input_struct {
      {offsetof(uldor_model_options, threads), offsetof(uldor_model_options, config), sizeof(size_t)},
      init_model_options, use_model_options},
     {"uldor_session_options", sizeof(uldor_session_options),
-     {offsetof(uldor_session_options, no_body_crop), offsetof(uldor_session_options, threads), sizeof(size_t)},
+     {offsetof(uldor_session_options, memory_limit), offsetof(uldor_session_options, threads), sizeof(size_t)},
      init_session_options, use_session_options},
     {"uldor_image", sizeof(uldor_image), {offsetof(uldor_image, slice_interval_mm), 0, 0}, init_image, use_image},
     {"uldor_allocator", sizeof(uldor_allocator), {0, 0, 0}, init_allocator, use_allocator},

@@ -52,29 +52,53 @@ static void two_threads_on_one_model(void) {
         for (int k = 0; k < 8; k++) CHECK(digests[i][k] == digests[2][0]);
 }
 
+/* Digests of a detection and of a forward pass; false where this CPU lacks the instructions. */
+static int digests_of(int32_t threads, int32_t instructions, int32_t exact, uint64_t digests[2]) {
+    uldor_session_options options = eager_options();
+    uldor_session *session;
+    uldor_result *result;
+    options.threads = threads;
+    options.instructions = instructions;
+    options.exact = exact;
+    uldor_status status = uldor_session_create(model, &options, &session);
+    if (status == ULDOR_ERROR_UNSUPPORTED) return 0;
+    CHECK_OK(status);
+    digests[0] = detect_digest(session);
+    /* Odd sides, so that the threads' shares are uneven. */
+    status = uldor_session_forward(session, large, channels, 131, 97, &result);
+    CHECK_OK(status);
+    if (status == ULDOR_OK) {
+        digests[1] = result_digest(result);
+        uldor_result_free(result);
+    }
+    CHECK(digests[0] && digests[1]);
+    uldor_session_free(session);
+    return 1;
+}
+
 static void same_bits_for_every_number_of_threads(void) {
     const int32_t counts[] = {1, 2, 3, 8};
-    for (int32_t instructions = 0; instructions < 2; instructions++) {
-        uint64_t first[2] = {0};
-        for (int i = 0; i < 4; i++) {
-            uldor_session_options options = eager_options();
-            uldor_result *result;
-            options.threads = counts[i];
-            options.instructions = instructions;
-            CONTEXT("%d threads, instructions %d", counts[i], instructions);
-            uldor_session *session = create(options);
-            NEED(session);
-            uint64_t detected = detect_digest(session);
-            /* Odd sides, so that the threads' shares are uneven. */
-            NEED_OK(uldor_session_forward(session, large, channels, 131, 97, &result));
-            uint64_t forward = result_digest(result);
-            uldor_result_free(result);
-            uldor_session_free(session);
-            if (i == 0) first[0] = detected, first[1] = forward;
-            CHECK(detected && detected == first[0]);
-            CHECK(forward && forward == first[1]);
+    for (int32_t exact = 0; exact < 2; exact++)
+        for (int32_t instructions = ULDOR_INSTRUCTIONS_BEST; instructions <= ULDOR_INSTRUCTIONS_AVX512; instructions++) {
+            uint64_t first[2] = {0}, got[2] = {0};
+            for (int i = 0; i < 4; i++) {
+                CONTEXT("%d threads, instructions %d, exact %d", counts[i], instructions, exact);
+                if (!digests_of(counts[i], instructions, exact, i ? got : first)) break;
+                if (i) CHECK(!memcmp(got, first, sizeof got));
+            }
         }
+}
+
+/* AVX2 and AVX-512 fuse multiply and add alike; Winograd rounds in other places than direct convolutions. */
+static void same_bits_for_wide_instructions(void) {
+    uint64_t digests[2][2] = {{0}};
+    for (int32_t exact = 0; exact < 2; exact++) {
+        uint64_t *narrow = digests[exact], wide[2] = {0};
+        CONTEXT("exact %d", exact);
+        if (!digests_of(1, ULDOR_INSTRUCTIONS_AVX2, exact, narrow)) return;
+        if (digests_of(1, ULDOR_INSTRUCTIONS_AVX512, exact, wide)) CHECK(!memcmp(narrow, wide, sizeof wide));
     }
+    CHECK(memcmp(digests[0], digests[1], sizeof digests[0]));
 }
 
 /* A session on a thread of its own that runs the large tensor; `started` is set by its first progress call. */
@@ -278,6 +302,7 @@ int main(void) {
     image = slice_image(pixels, SIDE, SIDE);
     RUN(two_threads_on_one_model);
     RUN(same_bits_for_every_number_of_threads);
+    RUN(same_bits_for_wide_instructions);
     RUN(busy_from_another_thread);
     RUN(cancel_from_another_thread);
     RUN(cancel_of_an_idle_session);

@@ -35,6 +35,9 @@ def test_version_and_help(tool):
     (["detect", "-w", "w", "--min-score", "1.5", "x"], "--min-score"),
     (["detect", "-w", "w", "--threads", "0", "x"], "--threads"),
     (["detect", "-w", "w", "--class-rule", "any", "x"], "--class-rule"),
+    *((["detect", "-w", "w", "--memory-limit", size, "x"], "--memory-limit")
+      for size in ("", "0", "-1", "M", "5X", "5MB", "5m", "1.5G", " 5", "0x10", "9999999999G", "99999999999999999999")),
+    (["detect", "-w", "w", "--exact=1", "x"], "--exact"),
     (["detect", "-w", "w", "--window", "50,0", "x"], "--window"),
     (["detect", "-w", "w", "-j", "-", "-o", "-", "x"], "standard output"),
     (["info"], "one weights file"),
@@ -80,6 +83,8 @@ def test_info(tool):
     assert document["name"] == config["name"] and document["classes"] == config["classes"]
     assert document["depth"] == 18 and document["input"]["slices"] == 3 and document["parameters"] > 0
     assert document["config"]["anchors"]["sizes"] == config["anchors"]["sizes"]
+    side = document["input"]["max_size"]
+    assert document["scratch_bytes"] > 4 * 3 * side * side and f"for a slice of {side} x {side}" in text.stdout
 
 
 def text_of(recist):

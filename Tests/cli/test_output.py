@@ -96,6 +96,27 @@ def test_settings_and_limits(tool, series):
     assert document["settings"]["min_score"] == 0
 
 
+def test_exact(tool, series):
+    """The same findings, last digits apart."""
+    documents = [json.loads(tool.detect(*PLACE, "--json", "-", *options, series / "003.png").stdout) for options in ([], ["--exact"])]
+    assert [document["settings"]["exact"] for document in documents] == [False, True]
+    fast, exact = (document["images"][0]["detections"] for document in documents)
+    assert [d["class"] for d in fast] == [d["class"] for d in exact] and fast != exact
+    assert np.allclose([d["score"] for d in fast], [d["score"] for d in exact], atol=1e-4)
+    assert np.allclose([d["box"] for d in fast], [d["box"] for d in exact], atol=0.01)
+
+
+def test_memory_limit(tool, series):
+    """A slice that takes more is that slice's failure, with both numbers; enough is enough."""
+    slices = [series / "002.png", series / "003.png"]
+    done = tool.detect(*PLACE, "--memory-limit", "100K", "--json", "-", *slices)
+    assert done.returncode == 1
+    for image in json.loads(done.stdout)["images"]:
+        assert image["detections"] == [] and "memory_limit is 102400" in image["error"]
+    for size in ("1G", "1024M", "1048576K", "1073741824"):
+        assert tool.images(*PLACE, "--memory-limit", size, *slices) == tool.images(*PLACE, *slices)
+
+
 def test_table(tool, series):
     done = tool.detect(*PLACE, series / "003.png")
     (image,) = tool.images(*PLACE, series / "003.png")

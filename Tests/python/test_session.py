@@ -6,10 +6,12 @@ import ctypes
 import gc
 import os
 import pickle
+import re
 import signal
 import threading
 import time
 import weakref
+from pathlib import Path
 
 import numpy
 import pytest
@@ -40,7 +42,7 @@ def everything(result):
 def test_info(model):
     with model.session(threads=3) as session:
         assert session.info.threads in (1, 3)
-        assert session.info.instructions in ("avx2", "portable")
+        assert session.info.instructions in ("avx512", "avx2", "portable")
         before = session.info.memory_bytes
         session.forward(tensor(64, 64))
         assert session.info.memory_bytes >= before >= 0
@@ -61,15 +63,15 @@ def test_both_ways_to_make_a_session(model):
     ("threads", -1), ("threads", 1025), ("score_threshold", 1.5), ("score_threshold", -0.5), ("score_threshold", float("nan")),
     ("nms_threshold", 1.1), ("nms_threshold", -1), ("nms_threshold", float("nan")), ("detections", 0), ("detections", 1001),
     ("detections", -1), ("proposals", 0), ("proposals", 4097), ("class_rule", "worst"), ("instructions", "sse"),
-    ("threads", 2**40),
+    ("threads", 2**40), ("memory_limit", 0), ("memory_limit", -5), ("memory_limit", 2**63),
 ])
 def test_wrong_settings_are_named(model, option, value):
     with pytest.raises(ValueError, match=option):
         model.session(**{option: value})
 
 
-@pytest.mark.parametrize("field, value", [("instructions", 2), ("instructions", -1), ("class_rule", 3), ("class_rule", -1),
-                                          ("detections", -1), ("proposals", -3), ("struct_size", 0)])
+@pytest.mark.parametrize("field, value", [("instructions", 4), ("instructions", -1), ("class_rule", 3), ("class_rule", -1),
+                                          ("detections", -1), ("proposals", -3), ("memory_limit", -1), ("struct_size", 0)])
 def test_wrong_options_of_the_struct(model, field, value):
     options = _abi.session_options()
     assert _abi.lib.uldor_session_options_init(ctypes.byref(options), ctypes.sizeof(options)) == 0
@@ -77,6 +79,106 @@ def test_wrong_options_of_the_struct(model, field, value):
     out = ctypes.c_void_p(5)
     assert _abi.lib.uldor_session_create(model._pointer, ctypes.byref(options), ctypes.byref(out)) == -1
     assert out.value == 5 and field in _abi.lib.uldor_last_error().decode()
+
+
+def digest_with(model, instructions, **options):
+    """Of a forward pass with these instructions; skips where this CPU lacks them."""
+    try:
+        with model.session(instructions=instructions, threads=2, **options) as session:
+            assert session.info.instructions == instructions
+            return everything(session.forward(tensor(96, 131)))
+    except uldor.Unsupported as error:
+        pytest.skip(str(error))
+
+
+@pytest.mark.parametrize("exact", [False, True])
+def test_wide_instructions_give_the_same_bits(model, exact):
+    assert digest_with(model, "avx2", exact=exact) == digest_with(model, "avx512", exact=exact)
+
+
+@pytest.mark.parametrize("instructions", ["portable", "avx2", "avx512"])
+def test_exact(model, instructions):
+    """Without Winograd the last digits differ, and what is found does not."""
+    exact, fast = (digest_with(model, instructions, exact=exact) for exact in (True, False))
+    assert exact != fast
+    with model.session(instructions=instructions, exact=True) as one, model.session(instructions=instructions) as other:
+        a, b = one.forward(tensor(96, 131)), other.forward(tensor(96, 131))
+    assert len(a) == len(b) and numpy.array_equal(a.labels, b.labels)
+    assert numpy.allclose(a.scores, b.scores, atol=1e-4) and numpy.allclose(a.boxes, b.boxes, atol=0.01)
+
+
+def test_instructions_that_the_cpu_lacks(model):
+    flags = re.search(r"^flags\s*:(.*)$", Path("/proc/cpuinfo").read_text(), re.M)
+    flags = set(flags.group(1).split()) if flags else set()
+    has = {"avx2": {"avx2", "fma"} <= flags, "avx512": {"avx512f", "avx512bw", "avx512dq", "avx512vl"} <= flags}
+    best = "avx512" if has["avx512"] else "avx2" if has["avx2"] else "portable"
+    with model.session() as session:
+        assert session.info.instructions == best
+    for instructions, there in has.items():
+        if there:
+            with model.session(instructions=instructions) as session:
+                assert session.info.instructions == instructions
+        else:
+            with pytest.raises(uldor.Unsupported, match="instructions"):
+                model.session(instructions=instructions)
+
+
+def masks_bytes(result):
+    """What the masks of a result may take in the session (uldor.h, uldor_session_estimate_memory)."""
+    outlines = [len(contour) for found in result for contour in found.contours]
+    return 10 * result.height * result.width + 32 * sum(outlines) + 48 * max(outlines, default=0) + 65536
+
+
+def test_estimate_memory(model):
+    with model.session(threads=2) as session:
+        expected = session.estimate_memory(160, 224)
+        assert session.info.memory_bytes == 0
+        found = session.forward(tensor(160, 224))
+        assert session.info.memory_bytes <= expected + masks_bytes(found)
+        assert session.estimate_memory(160, 224) >= session.info.memory_bytes
+        assert session.estimate_memory(32, 32) >= session.info.memory_bytes
+        assert session.estimate_memory(4096, 4096) > session.estimate_memory(4095, 32) > 0
+        for height, width in [(0, 32), (32, 0), (-1, 32), (4097, 32), (32, 4097)]:
+            with pytest.raises(uldor.InvalidArgument, match="height|width"):
+                session.estimate_memory(height, width)
+    with pytest.raises(uldor.InvalidArgument, match="closed"):
+        session.estimate_memory(32, 32)
+
+
+def test_memory_limit(model):
+    with model.session(threads=1) as session:
+        enough = session.estimate_memory(64, 64)
+        needed = session.estimate_memory(256, 256)
+    with model.session(threads=1, memory_limit=enough) as session:
+        for _ in range(2):
+            with pytest.raises(uldor.NoMemory, match=f"{needed} .*memory_limit is {enough}"):
+                session.forward(tensor(256, 256))
+            session.forward(tensor(64, 64))
+    with model.session(threads=1, memory_limit=needed) as session:
+        session.forward(tensor(256, 256))
+
+
+def test_memory_limit_of_an_image_that_shrinks(weights, model):
+    """Preparing a large image takes more than looking at its small input: the limit holds for each, and for both together."""
+    config = {**model.config, "input": {"max_size": 32}}
+    image = numpy.random.default_rng(1).integers(-1000, 1000, (700, 900)).astype(numpy.int16)
+    with uldor.Model(weights, config=config) as small:
+        options = dict(threads=1, body_crop=False)
+        with small.session(**options) as session:
+            session.input(image, spacing=0.8)
+            preparation = session.info.memory_bytes
+            assert preparation > session.estimate_memory(32, 32) - preparation >= 0
+            session.detect(image, spacing=0.8)
+        # The prepared planes are copied and then the memory that they were prepared in goes.
+        for limit in (preparation, preparation + 100, preparation + 4 * 3 * 32 * 32):
+            with small.session(memory_limit=limit, **options) as session:
+                for _ in range(2):
+                    found = session.detect(image, spacing=0.8)
+                    assert session.info.memory_bytes <= limit + masks_bytes(found)
+        with small.session(memory_limit=preparation - 1, **options) as session:
+            with pytest.raises(uldor.NoMemory, match=f"{preparation} .*memory_limit is {preparation - 1}"):
+                session.detect(image, spacing=0.8)
+            session.detect(image[:100, :100], spacing=0.8)
 
 
 def test_score_threshold_and_detections(model):

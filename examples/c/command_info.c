@@ -51,7 +51,17 @@ static void print_text(const char *label, const char *text) {
     putchar('\n');
 }
 
-static void print_summary(const char *path, const uldor_model *model, const uldor_model_info *info) {
+/* What the largest slice takes beside the model, on all cores; 0 where it cannot be said. */
+static int64_t scratch_of(uldor_model *model, const uldor_model_info *info) {
+    uldor_session *session = NULL;
+    int64_t bytes = 0;
+    if (uldor_session_create(model, NULL, &session) < 0) return 0;
+    if (uldor_session_estimate_memory(session, info->max_size, info->max_size, &bytes) < 0) bytes = 0;
+    uldor_session_free(session);
+    return bytes;
+}
+
+static void print_summary(const char *path, uldor_model *model, const uldor_model_info *info) {
     model_texts texts = texts_of(model);
     print_text("file", path);
     print_text("name", texts.name);
@@ -77,16 +87,20 @@ static void print_summary(const char *path, const uldor_model *model, const uldo
     printf("%-14sscore above %g, at most %d a slice\n", "findings", (double)info->score_threshold,
            (int)info->detections);
     printf("%-14s%lld\n", "parameters", (long long)info->parameters);
-    printf("%-14s%.1f MB\n", "memory", (double)info->memory_bytes / 1e6);
+    printf("%-14s%.1f MB", "memory", (double)info->memory_bytes / 1e6);
+    int64_t scratch = scratch_of(model, info);
+    if (scratch > 0) printf(", and %.1f MB for a slice of %d x %d", (double)scratch / 1e6, (int)info->max_size, (int)info->max_size);
+    putchar('\n');
 }
 
-static int print_json(const char *path, const uldor_model *model, const uldor_model_info *info, reason *why) {
+static int print_json(const char *path, uldor_model *model, const uldor_model_info *info, reason *why) {
     model_texts texts = texts_of(model);
     json_t *classes = json_array();
     for (int32_t i = 0; i < info->classes; i++) json_array_append_new(classes, json_text(class_name(model, i)));
+    int64_t scratch = scratch_of(model, info);
     json_t *config = json_loads(texts.config, 0, NULL);
     json_t *document = json_pack(
-        "{so so so so so so so ss si s{si si si si si} si s{si so so si} so si sI sI}", "path", json_text(path), "name",
+        "{so so so so so so so ss si s{si si si si si} si s{si so so si} so si sI sI so}", "path", json_text(path), "name",
         json_text(texts.name), "version", json_text(texts.version), "license", json_text(texts.license), "description",
         json_text(texts.description), "config", config != NULL ? config : json_null(), "classes", classes, "class_rule",
         rule_name(info), "depth", (int)info->depth, "channels", "stem", (int)info->stem_channels, "fpn",
@@ -95,7 +109,8 @@ static int print_json(const char *path, const uldor_model *model, const uldor_mo
         (int)info->input_channels, "slice_distance_mm", json_number(info->slice_distance_mm), "spacing_mm",
         json_number(info->spacing_mm), "max_size", (int)info->max_size, "score_threshold",
         json_float(info->score_threshold), "max_detections", (int)info->detections, "parameters",
-        (json_int_t)info->parameters, "memory_bytes", (json_int_t)info->memory_bytes);
+        (json_int_t)info->parameters, "memory_bytes", (json_int_t)info->memory_bytes, "scratch_bytes",
+        scratch > 0 ? json_integer(scratch) : json_null());
     int status = json_write_file(document, "-", JSON_INDENT(2), why);
     json_decref(document);
     return status;

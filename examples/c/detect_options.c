@@ -35,6 +35,8 @@ static const char help[] =
     "      --config FILE         JSON to use instead of the configuration in the weights\n"
     "      --threads N           threads to use (default: all cores)\n"
     "      --portable            plain instructions: the same bits on every processor\n"
+    "      --exact               convolve directly throughout: slower, rounds less\n"
+    "      --memory-limit SIZE   refuse slices that take more scratch memory, such as 512M or 2G\n"
     "\n"
     "Output\n"
     "  -j, --json FILE           write the findings with masks and contours; - is standard output\n"
@@ -59,6 +61,8 @@ enum {
     OPT_CONFIG,
     OPT_THREADS,
     OPT_PORTABLE,
+    OPT_EXACT,
+    OPT_MEMORY_LIMIT,
     OPT_WINDOW
 };
 
@@ -77,6 +81,8 @@ static const struct option long_options[] = {
     {"config", required_argument, NULL, OPT_CONFIG},
     {"threads", required_argument, NULL, OPT_THREADS},
     {"portable", no_argument, NULL, OPT_PORTABLE},
+    {"exact", no_argument, NULL, OPT_EXACT},
+    {"memory-limit", required_argument, NULL, OPT_MEMORY_LIMIT},
     {"json", required_argument, NULL, 'j'},
     {"overlay", required_argument, NULL, 'o'},
     {"window", required_argument, NULL, OPT_WINDOW},
@@ -161,6 +167,8 @@ static bool take_option(int option, const char *value, detect_options *options) 
     case OPT_CONFIG: options->config = value; return true;
     case OPT_THREADS: return parse_int(value, 1, 1024, &options->session.threads);
     case OPT_PORTABLE: options->session.instructions = ULDOR_INSTRUCTIONS_PORTABLE; return true;
+    case OPT_EXACT: options->session.exact = 1; return true;
+    case OPT_MEMORY_LIMIT: return parse_bytes(value, &options->session.memory_limit);
     case 'j': options->json = value; return true;
     case 'o': options->overlay = value; return true;
     case OPT_WINDOW: return parse_window(value, options);

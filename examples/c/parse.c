@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 static const char *skip_blanks(const char *text) {
     while (*text == ' ' || *text == '\t') text++;
@@ -24,6 +25,24 @@ bool parse_int(const char *text, int32_t low, int32_t high, int32_t *value) {
     long number = strtol(text, &end, 10);
     if (end == text || *end != 0 || errno != 0 || number < low || number > high) return false;
     *value = (int32_t)number;
+    return true;
+}
+
+bool parse_bytes(const char *text, int64_t *value) {
+    static const char units[] = "KMG";
+    char *end;
+    if (*text < '0' || *text > '9') return false;
+    errno = 0;
+    long long number = strtoll(text, &end, 10);
+    if (errno != 0 || number < 1) return false;
+    if (*end != 0) {
+        const char *unit = strchr(units, *end);
+        if (unit == NULL || end[1] != 0) return false;
+        int shift = 10 * (int)(unit - units + 1);
+        if (number > INT64_MAX >> shift) return false;
+        number <<= shift;
+    }
+    *value = number;
     return true;
 }
 

@@ -20,6 +20,13 @@ struct Arena: ~Copyable {
 
     deinit { if let base { allocator.deallocate(base, bytes: capacity) } }
 
+    /// Gives the block back; what was taken from it is gone.
+    mutating func discard() {
+        if let base { allocator.deallocate(base, bytes: capacity) }
+        base = nil
+        capacity = 0
+    }
+
     mutating func beginMeasuring() {
         isMeasuring = true
         used = 0
@@ -32,11 +39,9 @@ struct Arena: ~Copyable {
         used = 0
         guard peak > capacity else { return }
         if let limit, peak > limit {
-            throw ULDorError(.noMemory, "an input of this size takes \(peak) bytes of scratch memory, options.memory_limit is \(limit)")
+            throw ULDorError(.noMemory, "the call takes \(peak) bytes of scratch memory, options.memory_limit is \(limit)")
         }
-        if let base { allocator.deallocate(base, bytes: capacity) }
-        base = nil
-        capacity = 0
+        discard()
         base = try allocator.allocate(bytes: peak)
         capacity = peak
     }

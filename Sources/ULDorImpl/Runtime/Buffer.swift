@@ -53,6 +53,20 @@ public struct GrowableBuffer<Element: BitwiseCopyable>: ~Copyable {
         count = newCount
     }
 
+    /// Sets the number of elements, none of which keeps its value: room for exactly so many where there was less.
+    mutating func renew(_ newCount: Int) throws(ULDorError) {
+        count = 0
+        if newCount > capacity {
+            let bytes = try checkedProduct(newCount, MemoryLayout<Element>.stride)
+            if let base { allocator.deallocate(UnsafeMutableRawPointer(base), bytes: capacity * MemoryLayout<Element>.stride) }
+            base = nil
+            capacity = 0
+            base = try allocator.allocate(bytes: bytes).bindMemory(to: Element.self, capacity: newCount)
+            capacity = newCount
+        }
+        count = newCount
+    }
+
     public mutating func reserve(_ needed: Int) throws(ULDorError) {
         guard needed > capacity else { return }
         let grown = Swift.max(needed, Swift.min(capacity, Int.max / 4) * 2, 64)

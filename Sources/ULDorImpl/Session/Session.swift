@@ -46,16 +46,36 @@ public final class Session: @unchecked Sendable {
     public var instructions: UnsafePointer<CChar> { execution.table.pointee.name }
     public var memoryBytes: Int { execution.arena.capacity + input.bytes + findings.bytes }
 
-    /// uldor_session_estimate_memory: the pass is planned as for a real one, and no memory is taken for it.
+    /// uldor_session_estimate_memory: what it holds now, or more.
     public func estimateMemory(height: Int, width: Int) throws(ULDorError) -> Int {
-        let size = paddedSize(height, width), channels = model.config.input.slices
-        let execution = execution, detector = detector
-        let scratch = try execution.measure { () throws(ULDorError) in
+        let size = paddedSize(height, width)
+        return Swift.max(try scratchBytes(size), execution.arena.capacity) + inputBytes(size) + findings.bytes
+    }
+
+    /// Scratch memory of the network: the pass is planned as for a real one, and no memory is taken for it.
+    private func scratchBytes(_ size: InputSize) throws(ULDorError) -> Int {
+        let execution = execution, detector = detector, channels = model.config.input.slices
+        return try execution.measure { () throws(ULDorError) in
             let map = try execution.map(1, size.paddedHeight, size.paddedWidth, channels)
             return try detector.forward(map, size: size, execution)
         }
-        return Swift.max(scratch, execution.arena.capacity) + Swift.max(size.paddedHeight * size.paddedWidth * channels * 4, input.bytes)
-            + findings.bytes
+    }
+
+    private func inputBytes(_ size: InputSize) -> Int {
+        Swift.max(size.paddedHeight * size.paddedWidth * model.config.input.slices * MemoryLayout<Float>.stride, input.bytes)
+    }
+
+    /// Before anything is allocated for an input of this size. What findings take is not known before, and not counted: an input
+    /// that was admitted once is admitted again.
+    private func checkLimit(_ size: InputSize) throws(ULDorError) {
+        guard let limit = options.memoryLimit else { return }
+        let bytes = try scratchBytes(size) + inputBytes(size)
+        guard bytes <= limit else {
+            throw ULDorError(
+                .noMemory,
+                "an input of \(size.width) x \(size.height) takes \(bytes) bytes of scratch memory, options.memory_limit is \(limit)"
+            )
+        }
     }
 
     // MARK: Detection
@@ -67,9 +87,12 @@ public final class Session: @unchecked Sendable {
             try pipeline.run(image, upTo: .padded, execution)
         }
         let channels = model.config.input.slices
-        try input.resize(height * width * channels)
-        if let base = input.elements.baseAddress { base.update(from: planes, count: height * width * channels) }
         let size = InputSize(height: geometry.height, width: geometry.width, paddedHeight: height, paddedWidth: width)
+        try checkLimit(size)
+        try input.renew(height * width * channels)
+        if let base = input.elements.baseAddress { base.update(from: planes, count: height * width * channels) }
+        // An image may take more to prepare than its input takes to look at: what is left of the limit counts.
+        if let limit = options.memoryLimit, execution.arena.capacity + input.bytes > limit { execution.arena.discard() }
         let output = try network(UnsafePointer(planesOfInput), rows: height, columns: width, size)
         let frame = ImageFrame(
             width: image.width, height: image.height, geometry: geometry,
@@ -79,7 +102,8 @@ public final class Session: @unchecked Sendable {
 
     /// uldor_session_forward: `tensor` is channels x height x width.
     public func forward(_ tensor: UnsafePointer<Float>, height: Int, width: Int) throws(ULDorError) -> UnsafeMutableRawPointer {
-        let channels = model.config.input.slices
+        let channels = model.config.input.slices, size = paddedSize(height, width)
+        try checkLimit(size)
         let area = height * width
         for index in 0..<area * channels where !tensor[index].isFinite || index % 65536 == 0 {
             try execution.checkCancelled()
@@ -87,7 +111,7 @@ public final class Session: @unchecked Sendable {
             throw ULDorError(
                 .image, "tensor holds \(tensor[index]) at channel \(index / area), y \(index % area / width), x \(index % width)")
         }
-        let output = try network(tensor, rows: height, columns: width, paddedSize(height, width))
+        let output = try network(tensor, rows: height, columns: width, size)
         return try result(output, ImageFrame(width: width, height: height, geometry: nil, spacing: nil))
     }
 

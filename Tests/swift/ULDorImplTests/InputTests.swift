@@ -34,8 +34,21 @@ import Testing
         #expect(SliceSampling(InputConfig(), interval: 0).reach == 0)
     }
 
+    @Test func arenaKeepsItsLimit() throws {
+        var arena = Arena(allocator: .system, limit: 1000)
+        arena.beginMeasuring()
+        _ = try arena.take(UInt8.self, count: 900)
+        try arena.endMeasuring()
+        #expect(arena.capacity == 960)
+        arena.beginMeasuring()
+        _ = try arena.take(UInt8.self, count: 961)
+        #expect(throws: ULDorError.self) { try arena.endMeasuring() }
+        #expect(arena.capacity == 960 && !arena.isMeasuring)
+        _ = try arena.take(UInt8.self, count: 900)
+    }
+
     @Test func arenaPlansWhatThePassTakes() throws {
-        var arena = Arena(allocator: .system)
+        var arena = Arena(allocator: .system, limit: nil)
         arena.beginMeasuring()
         _ = try arena.take(Float.self, count: 100)
         let mark = arena.mark

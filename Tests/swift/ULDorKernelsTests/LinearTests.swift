@@ -43,7 +43,10 @@ import ULDorKernels
                             (work.packed, work.bias) = (packed.baseAddress, bias.baseAddress)
                             (work.batch, work.channels, work.out_channels) = (Int32(rows), Int32(inner), Int32(columns))
                             (work.kernel_h, work.kernel_w, work.stride, work.pad) = (1, 1, 1, 0)
-                            #expect(uk_convolve(&exec, table, &work) == UK_OK)
+                            var plan = uk_plan_convolution(table, &work, exec.threads, false)
+                            let scratch = Guarded(count: Int(plan.scratch_floats))
+                            #expect(uk_convolve(&exec, table, &work, &plan, scratch.base) == UK_OK)
+                            #expect(scratch.isIntact)
                         }
                     }
                 }

@@ -20,7 +20,7 @@ struct Generator: RandomNumberGenerator {
 
 /// The tables that this machine can run.
 func tables() -> [UnsafePointer<uk_table>] {
-    [UK_PORTABLE, UK_AVX2, UK_AVX512].compactMap { uk_table_for(Int32($0.rawValue)) }
+    [UK_PORTABLE, UK_AVX2, UK_AVX512].compactMap { uk_table_for(Int32($0)) }
 }
 
 func name(_ table: UnsafePointer<uk_table>) -> String { String(cString: table.pointee.name) }
@@ -28,3 +28,10 @@ func name(_ table: UnsafePointer<uk_table>) -> String { String(cString: table.po
 func largestDifference(_ a: [Float], _ b: [Float]) -> Float {
     zip(a, b).reduce(0) { max($0, $1.0.isNaN || $1.1.isNaN ? .infinity : abs($1.0 - $1.1)) }
 }
+
+/// The same in groups that give the same bits: AVX2 and AVX-512 both fuse multiply and add.
+func tablesOfEqualBits() -> [[UnsafePointer<uk_table>]] {
+    [[UK_PORTABLE], [UK_AVX2, UK_AVX512]].map { group in group.compactMap { uk_table_for(Int32($0)) } }.filter { !$0.isEmpty }
+}
+
+func bits(_ values: [Float]) -> [UInt32] { values.map(\.bitPattern) }

@@ -98,9 +98,10 @@ class Session(Handle):
     `nms_threshold` (0..1), `detections` (at most, 1..1000), `proposals` (1..4096) and `class_rule` ("per_class",
     "best_class"). `resampling=False` takes pixels as they are and needs no spacing; `body_crop=False` keeps the whole
     slice. `instructions` is "best", "avx512", "avx2" or "portable"; `exact=True` computes every convolution directly, without
-    Winograd; `memory_limit` bounds the scratch memory in bytes. `progress` is called on the thread that runs the call; what it raises comes out of that call.
+    Winograd; `memory_limit` bounds the scratch memory in bytes: what takes more raises NoMemory. `progress` is called on the
+    thread that runs the call; what it raises comes out of that call.
 
-    Raises InvalidArgument, NoMemory.
+    Raises InvalidArgument, NoMemory, Unsupported (this CPU lacks the instructions).
     """
 
     _kind = "session"
@@ -132,8 +133,8 @@ class Session(Handle):
         options.no_body_crop = int(not body_crop)
         options.exact = int(exact)
         if memory_limit is not None:
-            if memory_limit < 1:
-                raise ValueError(f"memory_limit {memory_limit}: at least 1, or None for no limit")
+            if not 1 <= memory_limit < 2**63:
+                raise ValueError(f"memory_limit {memory_limit}: 1...2**63 - 1, or None for no limit")
             options.memory_limit = memory_limit
         self.model = model
         self._class_names = model.class_names

@@ -1,0 +1,116 @@
+import Testing
+import ULDorKernels
+
+@Suite struct PlanTests {
+    /// What must hold for any plan; sizes that do not fit would have trapped or gone negative.
+    func check(_ shape: ConvolutionCase, _ table: UnsafePointer<uk_table>, _ threads: Int32, exact: Bool) {
+        let plan = shape.plan(table, threads: threads, exact: exact)
+        let what = Comment(rawValue: "\(name(table)), \(threads) threads, \(shape.testDescription): \(plan)")
+        let panels = Int64(uk_panels(Int32(shape.out)))
+        let tile = plan.is_winograd ? 4 : 1
+        let rows = Int64(shape.batch) * Int64((shape.outHeight + tile - 1) / tile) * Int64((shape.outWidth + tile - 1) / tile)
+        #expect(plan.rows == rows, what)
+        #expect(plan.blocks >= 1 && Int64(plan.blocks) <= rows && plan.splits >= 1 && Int64(plan.splits) <= panels, what)
+        #expect((rows + Int64(plan.blocks) - 1) / Int64(plan.blocks) <= Int64(UK_MOST_JOB_ROWS), what)
+        let (jobs, jobsOverflow) = Int64(plan.blocks).multipliedReportingOverflow(by: Int64(plan.splits))
+        let (all, allOverflow) = min(Int64(threads), jobs).multipliedReportingOverflow(by: plan.worker_floats)
+        #expect(!jobsOverflow && !allOverflow && plan.worker_floats > 0 && plan.shared_floats >= 0, what)
+        #expect(plan.scratch_floats >= plan.shared_floats + all, what)
+        // Bytes fit, and each thread's part is that of a job, whatever the map's size.
+        #expect(plan.scratch_floats < Int64.max / 8, what)
+        #expect(plan.worker_floats <= 256 * 256 + 256 * panels * 16 + 36 * (256 * (Int64(shape.channels) + 32) + 32), what)
+        if plan.is_winograd { #expect(plan.pass_panels >= 1, what) }
+    }
+
+    /// The largest that the library admits: 4096 x 4096 inputs, 8192 channels, 1024 threads, 4096 proposals.
+    @Test func largest() {
+        for table in tables() {
+            for threads: Int32 in [1, 2, 64, 1024] {
+                for exact in [false, true] {
+                    for channels in [16, 8176, 8192] {
+                        for out in [1, 16, 8192] {
+                            check(.init(height: 4096, width: 4096, channels: channels, out: out), table, threads, exact: exact)
+                            check(.init(height: 4096, width: 1, channels: channels, out: out), table, threads, exact: exact)
+                            check(.init(height: 1, width: 1, channels: channels, out: out), table, threads, exact: exact)
+                            check(
+                                .init(batch: 4096, height: 14, width: 14, channels: channels, out: out), table, threads,
+                                exact: exact)
+                        }
+                    }
+                    check(
+                        .init(height: 4096, width: 4096, channels: 8192, out: 8192, kernel: 7, stride: 2), table, threads,
+                        exact: exact)
+                    check(
+                        .init(batch: 4096, height: 1, width: 1, channels: 8192 * 49, out: 8192, kernel: 1), table, threads,
+                        exact: exact)
+                }
+            }
+        }
+    }
+
+    /// No proposal, no detection: nothing to do is a plan of no jobs.
+    @Test(arguments: [true, false]) func nothing(_ exact: Bool) {
+        let shape = ConvolutionCase(batch: 0, height: 14, width: 14, channels: 64, out: 64)
+        for table in tables() {
+            for threads: Int32 in [1, 8] {
+                #expect(shape.plan(table, threads: threads, exact: exact).scratch_floats >= 0)
+                #expect(Convolution(shape).run(table, threads: threads, exact: exact) == [])
+            }
+        }
+    }
+
+    @Test func any() {
+        var generator = Generator(seed: 21)
+        for _ in 0..<4000 {
+            func pick(_ range: ClosedRange<Int>) -> Int { Int.random(in: range, using: &generator) }
+            let shape = ConvolutionCase(
+                batch: pick(1...5), height: pick(1...130), width: pick(1...130), channels: 16 * pick(1...40), out: pick(1...600),
+                kernel: pick(0...3) == 0 ? 1 : 3)
+            for table in tables() { check(shape, table, Int32(pick(1...64)), exact: false) }
+        }
+    }
+
+    /// A pass is planned for the most regions that it may find: fewer must not need more scratch memory.
+    @Test func fewerRegionsNeedNoMore() {
+        for table in tables() {
+            for (side, kernel, channels, out) in [(14, 3, 256, 256), (7, 3, 32, 64), (28, 1, 256, 3), (1, 1, 12544, 1024)] {
+                for threads: Int32 in [1, 2, 8, 64] {
+                    for exact in [true, false] {
+                        var before: Int64 = 0
+                        for batch in 0...130 {
+                            let shape = ConvolutionCase(
+                                batch: batch, height: side, width: side, channels: channels, out: out, kernel: kernel)
+                            let needed = shape.plan(table, threads: threads, exact: exact).scratch_floats
+                            #expect(needed >= before, "\(name(table)), \(threads) threads, \(shape.testDescription)")
+                            before = needed
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// Bits do not depend on threads, nor on which of the two wide tables there is: nor must the algorithm.
+    @Test func algorithmDependsOnShapeAlone() {
+        var generator = Generator(seed: 22)
+        for _ in 0..<4000 {
+            func pick(_ range: ClosedRange<Int>) -> Int { Int.random(in: range, using: &generator) }
+            let shape = ConvolutionCase(
+                batch: pick(1...4), height: pick(1...20), width: pick(1...20), channels: 16 * pick(1...32), out: pick(1...300))
+            for group in tablesOfEqualBits() {
+                let chosen = Set(group.flatMap { table in [1, 2, 7, 64].map { shape.plan(table, threads: $0).is_winograd } })
+                #expect(chosen.count == 1, "\(shape.testDescription)")
+            }
+        }
+    }
+
+    @Test func onlyWhereItFits() {
+        for table in tables() {
+            #expect(!ConvolutionCase(height: 64, width: 64, channels: 17, out: 64).plan(table).is_winograd)
+            #expect(!ConvolutionCase(height: 64, width: 64, channels: 64, out: 64, stride: 2).plan(table).is_winograd)
+            #expect(!ConvolutionCase(height: 64, width: 64, channels: 64, out: 64, kernel: 1).plan(table).is_winograd)
+            #expect(!ConvolutionCase(height: 1, width: 1, channels: 64, out: 64).plan(table).is_winograd)
+            #expect(ConvolutionCase(height: 64, width: 64, channels: 64, out: 64).plan(table).is_winograd)
+        }
+    }
+}

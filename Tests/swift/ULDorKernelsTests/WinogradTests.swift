@@ -1,0 +1,209 @@
+import Glibc
+import Testing
+import ULDorKernels
+
+/// Where Winograd is chosen, by every table: sides that are no multiples of a tile's 4, channels and panels at the edges of
+/// vectors, chains and register tiles, everything that the store folds in.
+let winogradShapes: [ConvolutionCase] = [
+    .init(height: 16, width: 16, channels: 16, out: 16),
+    .init(height: 37, width: 37, channels: 16, out: 33, relu: true),
+    .init(height: 37, width: 12, channels: 48, out: 17),
+    .init(height: 15, width: 23, channels: 48, out: 33, relu: true, residual: (15, 23)),
+    .init(height: 23, width: 15, channels: 48, out: 48, residual: (12, 8)),
+    .init(height: 26, width: 7, channels: 64, out: 15),
+    .init(height: 7, width: 35, channels: 256, out: 16),
+    .init(height: 11, width: 12, channels: 256, out: 33, relu: true, residual: (6, 6)),
+    .init(height: 12, width: 13, channels: 272, out: 31),
+    .init(height: 8, width: 8, channels: 272, out: 256),
+    .init(height: 8, width: 11, channels: 512, out: 48, relu: true),
+    .init(height: 32, width: 32, channels: 64, out: 1),
+    .init(batch: 2, height: 14, width: 14, channels: 64, out: 64, relu: true),
+    .init(batch: 3, height: 19, width: 4, channels: 32, out: 32),
+    .init(batch: 4, height: 3, width: 21, channels: 96, out: 33),
+    .init(batch: 5, height: 14, width: 14, channels: 48, out: 40, relu: true, residual: (14, 14)),
+    .init(batch: 5, height: 7, width: 7, channels: 112, out: 80, relu: true, residual: (4, 4)),
+    .init(batch: 2, height: 14, width: 14, channels: 32, out: 32, relu: true, isStrided: true),
+    .init(batch: 3, height: 10, width: 15, channels: 48, out: 17, residual: (5, 8), isStrided: true),
+    // Filters of several passes: more than 2.6 million floats.
+    .init(batch: 1, height: 8, width: 12, channels: 512, out: 176),
+]
+
+@Suite struct WinogradTests {
+    @Test(arguments: winogradShapes) func isChosen(_ shape: ConvolutionCase) {
+        for table in tables() {
+            for threads: Int32 in [1, 2, 3, 8, 16] { #expect(shape.plan(table, threads: threads).is_winograd, "\(name(table))") }
+        }
+    }
+
+    /// Error of one output of the transformed product, in units of the output's own spread for independent inputs and weights.
+    ///
+    /// In one dimension output `y` is sum_i A[i][y] (G g)_i (B' d)_i. A rounding error relative to (G g)_i (B' d)_i, summed over
+    /// channels like the products, reaches the output with A[i][y]; for unit variances the product at place i has the variance
+    /// |G_i|^2 |B_i|^2, so the variance of the errors is gain^2 = sum_i A[i][y]^2 |G_i|^2 |B_i|^2 for a relative error of 1, and that of
+    /// the output itself 3. Two dimensions are the square. The rows follow from the points alone (Cook-Toom): A[i][y] = p^y, G_i =
+    /// (1, p, p^2) / N_i, B_i = coefficients of the product of the other points' factors.
+    static func gains() -> [Double] {
+        let points = [0, 0.625, -0.625, 1.5, -1.5]
+        func norm2(_ values: [Double]) -> Double { values.reduce(0) { $0 + $1 * $1 } }
+        var squares = [Double](repeating: 0, count: 4)
+        for (index, point) in points.enumerated() {
+            // prod over other points of (x - q), lowest power first; at `point` it is N.
+            var factors = [1.0]
+            for (other, q) in points.enumerated() where other != index {
+                factors = zip([0] + factors, factors.map { -q * $0 } + [0]).map { $0 + $1 }
+            }
+            let scale = factors.reversed().reduce(0) { $0 * point + $1 }
+            let filter = norm2([1, point, point * point]) / (scale * scale)
+            for y in 0..<4 { squares[y] += pow(point * point, Double(y)) * filter * norm2(factors) }
+        }
+        // Infinity: the filter's last tap, prod over all points, the last output.
+        var all = [1.0]
+        for q in points { all = zip([0] + all, all.map { -q * $0 } + [0]).map { $0 + $1 } }
+        squares[3] += norm2(all)
+        return squares.map { ($0 / 3).squareRoot() }
+    }
+
+    /// Root of the mean square, and largest, in units of the output's spread. Roundings are uniform within 2^-24 of what they round, a
+    /// deviation of 2^-24 / sqrt(3) where the mantissa is 1 and less elsewhere. A sum of n random products, m <= 256 to a chain, rounds
+    /// partial sums that grow to n: variance m/2 in a chain, n/(2m) in adding them up. To these come the transforms' own (six operations
+    /// deep in each direction, twice). Measured (ULDOR_PRINT_ERRORS=1): about 0.7 of the rms, as a mean mantissa makes it.
+    static func limits(channels: Int) -> (rms: Double, max: Double) {
+        let unit = 0x1p-24 / 3.0.squareRoot(), chain = Double(min(channels, Int(UK_CHAIN))), n = Double(channels)
+        let each = unit * (chain / 2 + n / (2 * chain) + 24).squareRoot()
+        let gains = gains()
+        let mean = gains.reduce(0) { $0 + $1 * $1 } / 4
+        let worst = gains.max()! * gains.max()!
+        // Six standard deviations: fewer than one of 5e8 values lies beyond, and the largest case here has 2e5.
+        return (each * mean, 6 * each * worst)
+    }
+
+    @Test(arguments: winogradShapes) func agreesWithReference(_ shape: ConvolutionCase) {
+        let convolution = Convolution(shape)
+        let expected = convolution.reference()
+        // Inputs and weights are uniform in -1...1: a variance of 1/3 each, 9 products a channel.
+        let spread = Double(shape.channels).squareRoot()
+        let limits = Self.limits(channels: shape.channels)
+        // The store's own: a bias and a residual of order 1 added to values of up to 5 spreads.
+        let store = 3 * 0x1p-24 * 5.0
+        for table in tables() {
+            let got = convolution.run(table)
+            let errors = zip(got, expected).map { (Double($0) - Double($1)) / spread }
+            let rms = (errors.reduce(0) { $0 + $1 * $1 } / Double(errors.count)).squareRoot()
+            let largest = errors.reduce(0) { Swift.max($0, $1.isNaN ? .infinity : abs($1)) }
+            #expect(rms < limits.rms, "\(name(table)): rms \(rms)")
+            #expect(largest < limits.max + store, "\(name(table)): max \(largest)")
+            if getenv("ULDOR_PRINT_ERRORS") != nil {
+                print(
+                    "winograd \(name(table)) \(shape.testDescription): rms \(rms) of \(limits.rms), max \(largest) of \(limits.max)"
+                )
+            }
+        }
+    }
+
+    @Test(arguments: winogradShapes) func sameBitsForAnyThreadsAndVectors(_ shape: ConvolutionCase) {
+        let convolution = Convolution(shape)
+        for group in tablesOfEqualBits() {
+            let one = convolution.run(group[0])
+            for table in group {
+                for threads: Int32 in [1, 2, 3, 8, 16] {
+                    #expect(bits(convolution.run(table, threads: threads)) == bits(one), "\(name(table)), \(threads) threads")
+                }
+            }
+        }
+    }
+
+    /// Every small size: 1...37 in both directions, edges of tiles in the image's edges.
+    @Test func everySide() {
+        var count = 0
+        for side in 1...37 {
+            let shape = ConvolutionCase(batch: 2, height: side, width: 38 - side, channels: 32, out: 17, relu: side % 2 == 0)
+            let convolution = Convolution(shape)
+            let expected = convolution.reference()
+            let limit = Float(Self.limits(channels: 32).max * 32.0.squareRoot()) + 1e-6
+            var first: [UInt32]?
+            for table in tables() {
+                if shape.plan(table).is_winograd { count += 1 }
+                let got = convolution.run(table, threads: 2)
+                #expect(largestDifference(got, expected) < limit, "\(name(table)), \(shape.testDescription)")
+                if name(table) == "portable" { continue }
+                if let first { #expect(bits(got) == first, "\(shape.testDescription)") } else { first = bits(got) }
+            }
+        }
+        // Sides of 1 and 2 waste too much of a tile; the others are Winograd.
+        #expect(count >= 30 * tables().count)
+    }
+
+    /// Correlation is bilinear: right for every pair of one input pixel of a tile and one tap, it is right for all. Impulses at the 36
+    /// places of the tile in the middle of 12 x 12, one tap in each output channel; also what 1-D correlations along rows and columns are.
+    @Test func everyPairOfPixelAndTap() {
+        let shape = ConvolutionCase(batch: 36, height: 12, width: 12, channels: 16, out: 9)
+        var input = [Float](repeating: 0, count: 36 * 144 * 16)
+        for place in 0..<36 {
+            let y = 3 + place / 6, x = 3 + place % 6
+            for c in 0..<9 { input[((place * 12 + y) * 12 + x) * 16 + c] = 1 }
+        }
+        // Output channel t: 1 at tap t of input channel t.
+        var weights = [Float](repeating: 0, count: 9 * 16 * 9)
+        for tap in 0..<9 { weights[(tap * 16 + tap) * 9 + tap] = 1 }
+        let convolution = Convolution(shape, input: input, weights: weights, bias: [Float](repeating: 0, count: 9))
+        for table in tables() {
+            #expect(shape.plan(table).is_winograd)
+            let got = convolution.run(table)
+            var largest: Float = 0
+            for place in 0..<36 {
+                for y in 0..<12 {
+                    for x in 0..<12 {
+                        for tap in 0..<9 {
+                            let isHit = y - 1 + tap / 3 == 3 + place / 6 && x - 1 + tap % 3 == 3 + place % 6
+                            largest = max(largest, abs(got[((place * 12 + y) * 12 + x) * 9 + tap] - (isHit ? 1 : 0)))
+                        }
+                    }
+                }
+            }
+            // Six places in each direction add up terms of up to A B G = (3/2)^3 * 1.07 each, a few roundings every one.
+            #expect(largest < 4e-6, "\(name(table)): \(largest)")
+        }
+    }
+
+    /// The transformed filters themselves, against Cook-Toom in double: (1, p, p^2) / N for each point, and the last tap.
+    @Test func filtersAreTheirPolynomialsAtThePoints() {
+        let points = [0, 0.625, -0.625, 1.5, -1.5]
+        var rows = points.enumerated().map { index, p in
+            let n = points.enumerated().reduce(1.0) { $1.offset == index ? $0 : $0 * (p - $1.element) }
+            return [1 / n, p / n, p * p / n]
+        }
+        rows.append([0, 0, 1])
+        let shape = ConvolutionCase(height: 8, width: 8, channels: 32, out: 16)
+        var generator = Generator(seed: 11)
+        let weights = generator.floats(16 * 32 * 9)
+        var exec = uk_exec(threads: 1, state: nil)
+        let packed = Guarded([Float](repeating: 0, count: 16 * 32 * 9))
+        #expect(uk_pack_conv(&exec, weights, nil, 16, 32, 3, 3, 0, packed.base) == UK_OK)
+        let plane = 32 * 16 + 16
+        for table in tables() {
+            let filters = Guarded(count: 36 * plane)
+            var work = shape.sizes
+            work.packed = UnsafePointer(packed.base)
+            table.pointee.winograd_filters(&work, 0, 0, 20, filters.base)
+            table.pointee.winograd_filters(&work, 0, 20, 12, filters.base)
+            #expect(filters.isIntact)
+            var largest = 0.0
+            for place in 0..<36 {
+                for channel in 0..<32 {
+                    for out in 0..<16 {
+                        var sum = 0.0
+                        for tap in 0..<9 {
+                            sum +=
+                                rows[place / 6][tap / 3] * rows[place % 6][tap % 3]
+                                * Double(weights[(out * 32 + channel) * 9 + tap])
+                        }
+                        let got = Double(filters.base[place * plane + channel * 16 + out])
+                        largest = max(largest, got.isNaN ? .infinity : abs(got - sum))
+                    }
+                }
+            }
+            // Sums of nine terms of at most (256/225)^2 in two steps of about four roundings each.
+            #expect(largest < 9 * 1.3 * 8 * 0x1p-24, "\(name(table)): \(largest)")
+        }
+    }
+}
