@@ -23,7 +23,7 @@ static inline bool is_overlapped(const float *box, float area, const uk_kept *ke
     for (int32_t i = 0; i < count; i += UK_LANES) {
         vec w = at_most(x2, load(kept->x2 + i)) - larger(x1, load(kept->x1 + i));
         vec h = at_most(y2, load(kept->y2 + i)) - larger(y1, load(kept->y1 + i));
-        vec intersection = zero_or_more(w) * zero_or_more(h);
+        vec intersection = at_least(w, zero) * at_least(h, zero);
         vec both = own + load(kept->area + i);
         vec whole = both - intersection;
         /* Most do not overlap at all; where none does no division is needed. */
