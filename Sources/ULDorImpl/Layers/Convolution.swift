@@ -6,12 +6,12 @@ import ULDorKernels
 /// transposed convolution whose kernel is its stride: for each of its `places` a 1 x 1 convolution, all at once.
 final class Convolution {
     let channels, outChannels, kernel, stride, pad, places: Int
-    private let packed: Buffer<Float>
-    private let bias: Buffer<Float>
+    private let slab: Slab
+    private let packed, bias: UnsafeMutableBufferPointer<Float>
 
     /// Takes `parts` of weights `outChannels_i x channels x kernel x kernel`, each with its scale (batch norm) and bias.
     init(
-        channels: Int, outChannels: Int, kernel: Int, stride: Int = 1, pad: Int? = nil, places: Int = 1, allocator: Allocator
+        channels: Int, outChannels: Int, kernel: Int, stride: Int = 1, pad: Int? = nil, places: Int = 1, slab: Slab
     ) throws(ULDorError) {
         self.channels = channels
         self.outChannels = outChannels
@@ -20,13 +20,20 @@ final class Convolution {
         self.pad = pad ?? kernel / 2
         self.places = places
         let count = places * Int(uk_packed_floats(Int32(outChannels), Int32(channels), Int32(kernel), Int32(kernel)))
-        packed = try Buffer(count: count, allocator: allocator)
-        packed.elements.update(repeating: 0)
-        bias = try Buffer(count: count / (channels * kernel * kernel), allocator: allocator)
-        bias.elements.update(repeating: 0)
+        self.slab = slab
+        packed = try slab.take(count)
+        let products = channels * kernel * kernel
+        bias = try slab.take(count / products)
+        bias.update(repeating: 0)
+        // The channels that a last panel lacks.
+        guard outChannels % UK_PANEL > 0 else { return }
+        for place in 1...places {
+            let end = count / places * place
+            packed[end - UK_PANEL * products..<end].update(repeating: 0)
+        }
     }
 
-    var memoryBytes: Int { packed.bytes + bias.bytes }
+    var memoryBytes: Int { (packed.count + bias.count) * MemoryLayout<Float>.stride }
 
     /// Where output channel 0 of a place stands among the rows: each begins a panel.
     func firstRow(ofPlace place: Int) -> Int { place * Int(uk_panels(Int32(outChannels))) * UK_PANEL }
@@ -38,8 +45,8 @@ final class Convolution {
     ) {
         var execution = execution
         _ = uk_pack_conv(
-            &execution, weights, scale, Int32(count), Int32(channels), Int32(kernel), Int32(kernel), Int32(first), packed.base)
-        for index in 0..<count { bias.base[first + index] = newBias?[index] ?? 0 }
+            &execution, weights, scale, Int32(count), Int32(channels), Int32(kernel), Int32(kernel), Int32(first), packed.baseAddress)
+        for index in 0..<count { bias[first + index] = newBias?[index] ?? 0 }
     }
 
     func outputSize(_ input: Int) -> Int { (input + 2 * pad - kernel) / stride + 1 }
@@ -92,8 +99,8 @@ final class Convolution {
         var work = uk_conv()
         work.input = input.map
         work.output = output.map
-        work.packed = UnsafePointer(packed.base)
-        work.bias = UnsafePointer(bias.base)
+        work.packed = UnsafePointer(packed.baseAddress)
+        work.bias = UnsafePointer(bias.baseAddress)
         work.batch = Int32(input.batch)
         work.channels = Int32(channels)
         work.out_channels = Int32(outChannels)

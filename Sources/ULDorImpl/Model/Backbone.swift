@@ -184,7 +184,7 @@ extension TensorLoader {
             scale.base[index] /= spread.squareRoot()
             shift.base[index] -= mean.base[index] * scale.base[index]
         }
-        let layer = try Convolution(channels: inner, outChannels: out, kernel: kernel, stride: stride, allocator: allocator)
+        let layer = try Convolution(channels: inner, outChannels: out, kernel: kernel, stride: stride, slab: slab)
         try pack(weights, into: layer, scale: scale.base, bias: shift.base)
         return layer
     }
@@ -196,7 +196,7 @@ extension TensorLoader {
         try check(name, out, channels)
         let weights = try find([name], shape: [out, channels, kernel, kernel])
         let bias = try load(names.map { "\($0).bias" }, shape: [out])
-        let layer = try Convolution(channels: channels, outChannels: out, kernel: kernel, allocator: allocator)
+        let layer = try Convolution(channels: channels, outChannels: out, kernel: kernel, slab: slab)
         try pack(weights, into: layer, bias: bias.base)
         return layer
     }

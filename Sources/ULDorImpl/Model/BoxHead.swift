@@ -54,7 +54,7 @@ extension TensorLoader {
     ) throws(ULDorError) -> Convolution {
         let columns = weights.record.dim(0)
         let bias = try load(bias, shape: [columns])
-        let layer = try Convolution(channels: weights.record.dim(1), outChannels: columns, kernel: 1, allocator: allocator)
+        let layer = try Convolution(channels: weights.record.dim(1), outChannels: columns, kernel: 1, slab: slab)
         try pack(weights, into: layer, bias: bias.base, cells: cells)
         return layer
     }

@@ -35,7 +35,7 @@ final class MaskHead {
         try loader.check(name, out, channels)
         let bias = try loader.load(["\(name).bias"], shape: [out])
         let upsampling = try Convolution(
-            channels: channels, outChannels: out, kernel: 1, places: 4, allocator: loader.allocator)
+            channels: channels, outChannels: out, kernel: 1, places: 4, slab: loader.slab)
         let part = try Buffer<Float>(count: channels * out, allocator: loader.allocator)
         for place in 0..<upsampling.places {
             // torch.nn.ConvTranspose2d stores in x out x kernel x kernel.

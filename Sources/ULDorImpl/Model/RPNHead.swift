@@ -34,7 +34,7 @@ extension TensorLoader {
     /// Several 1 x 1 convolutions or fully connected layers (`rank` 4 or 2) on the same input, as one.
     func predictor(_ parts: [(name: String, rows: Int)], channels: Int, rank: Int) throws(ULDorError) -> Convolution {
         let layer = try Convolution(
-            channels: channels, outChannels: parts.reduce(0) { $0 + $1.rows }, kernel: 1, allocator: allocator)
+            channels: channels, outChannels: parts.reduce(0) { $0 + $1.rows }, kernel: 1, slab: slab)
         var first = 0
         for (name, rows) in parts {
             let weights = try find(["\(name).weight"], shape: rank == 4 ? [rows, channels, 1, 1] : [rows, channels])

@@ -5,12 +5,16 @@ final class TensorLoader {
     let file: Safetensors
     let execution: uk_exec
     private(set) var parameters = 0
+    /// Where the layers' weights lie.
+    let slab: Slab
     /// What weights pass through on their way into the layers.
     private var staging: GrowableBuffer<Float>
 
     init(_ file: Safetensors, threads: Int32) {
         self.file = file
         self.execution = uk_exec(threads: threads, state: nil)
+        // Packed weights are about as large as the file, or twice that of one in half precision.
+        self.slab = Slab(expected: file.source.count, allocator: file.allocator)
         self.staging = GrowableBuffer(allocator: file.allocator)
     }
 
