@@ -1,6 +1,7 @@
 #include "ULDorKernels.h"
 
 #include <math.h>
+#include <stdint.h>
 
 static int32_t clamp(double value, int32_t low, int32_t high)
 {
@@ -46,13 +47,6 @@ static float at(const float *mask, int32_t size, int32_t y, int32_t x)
     return y < 0 || x < 0 || y >= size || x >= size ? 0.0f : mask[y * size + x];
 }
 
-static float sample(const float *mask, int32_t size, int32_t y0, int32_t x0, int32_t y1, int32_t x1, float fy, float fx)
-{
-    float top = (1.0f - fx) * at(mask, size, y0, x0) + fx * at(mask, size, y0, x1);
-    float bottom = (1.0f - fx) * at(mask, size, y1, x0) + fx * at(mask, size, y1, x1);
-    return (1.0f - fy) * top + fy * bottom;
-}
-
 /* torch's interpolate(mode="bilinear", align_corners=False) source of an index, on the padded mask. */
 static void padded_source(int64_t index, int64_t out, int32_t in, int32_t *low, int32_t *high, float *fraction)
 {
@@ -75,19 +69,62 @@ static void exact_source(int32_t pixel, float low_edge, float high_edge, int32_t
     *fraction = f - floorf(f);
 }
 
+/* Columns that are pasted together: what lies on the stack for them. */
+enum { COLUMNS = 256 };
+
+/* The mask interpolated along its rows, for some columns of the region; the two lines in use are kept. */
+typedef struct lines {
+    const float *mask;
+    int32_t size, count;
+    int32_t low[COLUMNS], high[COLUMNS];
+    float fraction[COLUMNS];
+    float line[2][COLUMNS];
+    int32_t row[2], recent;
+} lines;
+
+static const float *line_of(lines *l, int32_t row)
+{
+    for (int32_t i = 0; i < 2; i++)
+        if (l->row[i] == row) {
+            l->recent = i;
+            return l->line[i];
+        }
+    /* The other one may be in use beside this one. */
+    l->recent = 1 - l->recent;
+    l->row[l->recent] = row;
+    float *to = l->line[l->recent];
+    for (int32_t i = 0; i < l->count; i++)
+        to[i] = (1.0f - l->fraction[i]) * at(l->mask, l->size, row, l->low[i]) +
+                l->fraction[i] * at(l->mask, l->size, row, l->high[i]);
+    return to;
+}
+
 void uk_paste(const float *mask, int32_t size, uk_box box, bool continuous, uk_region region, float *to)
 {
     int_box b = expanded(size, box);
     int32_t shift = continuous ? 0 : 1;
-    for (int32_t y = region.y0; y < region.y1; y++) {
-        int32_t y0, y1, x0, x1;
-        float fy, fx;
-        if (continuous) exact_source(y, box.y1, box.y2, size, &y0, &y1, &fy);
-        else padded_source(y - b.y1, b.height, size + 2, &y0, &y1, &fy);
-        for (int32_t x = region.x0; x < region.x1; x++) {
-            if (continuous) exact_source(x, box.x1, box.x2, size, &x0, &x1, &fx);
-            else padded_source(x - b.x1, b.width, size + 2, &x0, &x1, &fx);
-            *to++ = sample(mask, size, y0 - shift, x0 - shift, y1 - shift, x1 - shift, fy, fx);
+    int64_t width = (int64_t)region.x1 - region.x0;
+    for (int32_t first = region.x0; first < region.x1; first += COLUMNS) {
+        lines l;
+        l.mask = mask;
+        l.size = size;
+        l.count = region.x1 - first < COLUMNS ? region.x1 - first : COLUMNS;
+        l.row[0] = l.row[1] = INT32_MIN;
+        l.recent = 0;
+        for (int32_t i = 0; i < l.count; i++) {
+            if (continuous) exact_source(first + i, box.x1, box.x2, size, &l.low[i], &l.high[i], &l.fraction[i]);
+            else padded_source(first + i - b.x1, b.width, size + 2, &l.low[i], &l.high[i], &l.fraction[i]);
+            l.low[i] -= shift;
+            l.high[i] -= shift;
+        }
+        for (int32_t y = region.y0; y < region.y1; y++) {
+            int32_t y0, y1;
+            float fy;
+            if (continuous) exact_source(y, box.y1, box.y2, size, &y0, &y1, &fy);
+            else padded_source(y - b.y1, b.height, size + 2, &y0, &y1, &fy);
+            const float *top = line_of(&l, y0 - shift), *bottom = line_of(&l, y1 - shift);
+            float *out = to + (int64_t)(y - region.y0) * width + (first - region.x0);
+            for (int32_t i = 0; i < l.count; i++) out[i] = (1.0f - fy) * top[i] + fy * bottom[i];
         }
     }
 }

@@ -1,3 +1,5 @@
+import ULDorKernels
+
 /// One closed contour in the points of a ``ContourTracer``.
 public struct ContourSpan: BitwiseCopyable, Equatable, Sendable {
     /// Index of the first point.
@@ -69,8 +71,10 @@ public struct ContourTracer: ~Copyable {
     /// Every contour goes down somewhere, with a set pixel on its left-hand side of the image and an unset one on its right.
     private mutating func followAll(_ grid: Grid) throws(ULDorError) {
         for y in 0..<grid.height {
-            for x in 0..<grid.width where grid.isSet(x, y) && !grid.isSet(x + 1, y) {
+            var x = grid.nextEdge(0, y)
+            while x < grid.width {
                 if visited.elements[y * grid.width + x] == 0 { try follow(grid, x, y) }
+                x = grid.nextEdge(x + 1, y)
             }
         }
     }
@@ -125,6 +129,9 @@ private struct Grid {
     func isSet(_ x: Int, _ y: Int) -> Bool {
         x >= 0 && x < width && y >= 0 && y < height && values[y * width + x] > threshold
     }
+
+    /// First x from `x` on that is set while the next one is not; `width` where there is none.
+    func nextEdge(_ x: Int, _ y: Int) -> Int { Int(uk_next_edge(values + y * width, Int64(x), Int64(width), threshold)) }
 
     /// Where the contour crosses a side, relative to the centre of the region's first pixel.
     func vertex(_ side: Side) -> Point {

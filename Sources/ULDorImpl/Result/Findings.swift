@@ -32,25 +32,22 @@ public struct Finding: BitwiseCopyable {
     }
 }
 
-/// Pastes, outlines and measures the network's masks in the image; keeps its memory from call to call.
+/// The network's masks pasted, outlined and measured in the image; keeps its memory from call to call.
 struct Findings: ~Copyable {
     var list: GrowableBuffer<Finding>
     var points: GrowableBuffer<Point>
     var spans: GrowableBuffer<ContourSpan>
-    private var pasted: GrowableBuffer<Float>
-    private var tracer: ContourTracer
-    private var ruler: RecistMeasurer
+    /// Each has every so manieth finding, whatever thread it runs on: what memory is needed does not depend on threads' luck.
+    private let measurers: [FindingMeasurer]
 
-    init(allocator: Allocator) {
+    init(allocator: Allocator, threads: Int32) {
         list = GrowableBuffer(allocator: allocator)
         points = GrowableBuffer(allocator: allocator)
         spans = GrowableBuffer(allocator: allocator)
-        pasted = GrowableBuffer(allocator: allocator)
-        tracer = ContourTracer(allocator: allocator)
-        ruler = RecistMeasurer(allocator: allocator)
+        measurers = (0..<Swift.max(threads, 1)).map { _ in FindingMeasurer(allocator: allocator) }
     }
 
-    var bytes: Int { list.bytes + points.bytes + spans.bytes + pasted.bytes + tracer.bytes + ruler.bytes }
+    var bytes: Int { measurers.reduce(list.bytes + points.bytes + spans.bytes) { $0 + $1.bytes } }
 
     mutating func collect(
         _ output: NetworkOutput, _ frame: ImageFrame, _ model: Model, _ execution: Execution
@@ -60,7 +57,6 @@ struct Findings: ~Copyable {
         spans.removeAll()
         let cells = model.mask.size * model.mask.size
         for index in 0..<output.count {
-            try execution.checkCancelled()
             let detection = output.detections[index]
             var finding = Finding()
             finding.classIndex = detection.classIndex
@@ -76,95 +72,53 @@ struct Findings: ~Copyable {
             // Masks close ranks with the findings.
             let mask = output.masks + list.count * cells
             if index > list.count { mask.update(from: output.masks + index * cells, count: cells) }
-            try measure(&finding, mask: mask, frame, model, execution)
             try list.append(finding)
         }
+        try measure(output, frame, model, execution)
+        let findings = list.elements
+        for index in 0..<findings.count { try take(measurers[index % measurers.count], &findings[index]) }
     }
 
-    private mutating func measure(
-        _ finding: inout Finding, mask: UnsafePointer<Float>, _ frame: ImageFrame, _ model: Model, _ execution: Execution
+    /// What the measurers' jobs share; on the caller's stack.
+    private struct Work {
+        let findings: UnsafeMutableBufferPointer<Finding>
+        let masks: UnsafePointer<Float>
+        let measurers: [FindingMeasurer]
+        let frame: ImageFrame
+        let model: Model
+        let exec: UnsafePointer<uk_exec>
+    }
+
+    private func measure(
+        _ output: NetworkOutput, _ frame: ImageFrame, _ model: Model, _ execution: Execution
     ) throws(ULDorError) {
-        let paste = MaskPaste(mask: mask, box: finding.box, model: model, width: frame.width, height: frame.height)
-        try pasted.resize(paste.area)
-        guard paste.area > 0, let pixels = pasted.elements.baseAddress else { return }
-        for row in 0..<paste.height {
-            try execution.checkCancelled()
-            paste.fill(row: row, pixels + row * paste.width)
+        let findings = list.elements, measurers = measurers
+        for measurer in measurers { measurer.begin() }
+        try execution.run { exec in
+            let work = Work(findings: findings, masks: output.masks, measurers: measurers, frame: frame, model: model, exec: exec)
+            return withUnsafePointer(to: work) { work in
+                uk_parallel_for(
+                    exec, Int64(measurers.count),
+                    { context, job, _ in
+                        guard let work = context?.assumingMemoryBound(to: Work.self).pointee else { return }
+                        work.measurers[Int(job)].measure(
+                            work.findings, work.masks, first: Int(job), step: work.measurers.count, work.frame, work.model,
+                            work.exec)
+                    }, work)
+            }
         }
-        let threshold = model.config.maskThreshold
-        for index in 0..<paste.area where pixels[index] > threshold { finding.area += 1 }
-        guard finding.area > 0 else { return }
+        for measurer in measurers { if let failure = measurer.failure { throw failure } }
+    }
 
-        try tracer.trace(
-            pixels, width: paste.width, height: paste.height, originX: Int(paste.region.x0), originY: Int(paste.region.y0),
-            threshold: threshold)
-        finding.firstContour = spans.count
-        finding.contourCount = tracer.contours.count
-        for index in 0..<tracer.contours.count {
-            var span = tracer.contours.elements[index]
-            let start = points.count
-            for place in span.start..<span.start + span.count { try points.append(tracer.points.elements[place]) }
-            span.start = start
-            try spans.append(span)
-        }
-
-        let spacing = frame.spacing ?? (x: 1, y: 1)
+    /// Appends a finding's contours to those of all.
+    private mutating func take(_ measurer: FindingMeasurer, _ finding: inout Finding) throws(ULDorError) {
         guard finding.contourCount > 0 else { return }
-        let first = spans.elements[finding.firstContour]
-        let outline = UnsafeBufferPointer(rebasing: points.elements[first.start..<first.start + first.count])
-        guard let diameters = try ruler.measure(points: outline, spacingX: spacing.x, spacingY: spacing.y) else { return }
-        finding.hasRecist = true
-        finding.long = Finding.Diameter(a: diameters.longStart, b: diameters.longEnd, pixels: diameters.longPixels)
-        finding.short = Finding.Diameter(a: diameters.shortStart, b: diameters.shortEnd, pixels: diameters.shortPixels)
-        if frame.spacing != nil {
-            finding.long.millimetres = diameters.longMillimetres
-            finding.short.millimetres = diameters.shortMillimetres
-            finding.areaMillimetres = finding.area * spacing.x * spacing.y
+        let from = measurer.spans.elements[finding.firstContour..<finding.firstContour + finding.contourCount]
+        finding.firstContour = spans.count
+        for span in from {
+            let start = points.count
+            try points.append(measurer.points.elements[span.start..<span.start + span.count])
+            try spans.append(ContourSpan(start: start, count: span.count, signedArea: span.signedArea))
         }
     }
-}
-
-/// A mask pasted at its box in the image (method, section 8; docs/weights.md, `mask.paste`).
-struct MaskPaste {
-    let mask: UnsafePointer<Float>
-    let size: Int32
-    let box: Box
-    let isContinuous: Bool
-    let region: uk_region
-
-    init(mask: UnsafePointer<Float>, box: Box, model: Model, width: Int, height: Int) {
-        self.init(
-            mask: mask, size: model.mask.size, box: box, isContinuous: model.config.paste == .continuous, width: width,
-            height: height)
-    }
-
-    init(mask: UnsafePointer<Float>, size: Int, box: Box, isContinuous: Bool, width: Int, height: Int) {
-        self.mask = mask
-        self.size = Int32(size)
-        self.box = box
-        self.isContinuous = isContinuous
-        region = uk_paste_region(Int32(size), box.corners, isContinuous, Int32(height), Int32(width))
-    }
-
-    var width: Int { Swift.max(0, Int(region.x1 - region.x0)) }
-    var height: Int { Swift.max(0, Int(region.y1 - region.y0)) }
-    var area: Int { width * height }
-
-    /// Probabilities of the region's pixels, row by row.
-    func fill(_ pixels: UnsafeMutablePointer<Float>) { fill(region, pixels) }
-
-    /// The same for one of its rows.
-    func fill(row: Int, _ pixels: UnsafeMutablePointer<Float>) {
-        let y = region.y0 + Int32(row)
-        fill(uk_region(x0: region.x0, y0: y, x1: region.x1, y1: y + 1), pixels)
-    }
-
-    /// The same for a part of the region.
-    func fill(_ region: uk_region, _ pixels: UnsafeMutablePointer<Float>) {
-        uk_paste(mask, size, box.corners, isContinuous, region, pixels)
-    }
-}
-
-extension Box {
-    var corners: uk_box { uk_box(x1: x1, y1: y1, x2: x2, y2: y2) }
 }

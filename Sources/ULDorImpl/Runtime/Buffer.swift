@@ -47,6 +47,15 @@ public struct GrowableBuffer<Element: BitwiseCopyable>: ~Copyable {
         count += 1
     }
 
+    public mutating func append(_ slice: Slice<UnsafeMutableBufferPointer<Element>>) throws(ULDorError) {
+        guard slice.count > 0 else { return }
+        let old = count
+        try resize(count + slice.count)
+        if let base, let from = UnsafeMutableBufferPointer(rebasing: slice).baseAddress {
+            (base + old).update(from: from, count: slice.count)
+        }
+    }
+
     /// Sets the number of elements; new ones are not initialised.
     public mutating func resize(_ newCount: Int) throws(ULDorError) {
         try reserve(newCount)

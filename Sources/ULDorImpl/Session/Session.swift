@@ -29,7 +29,7 @@ public final class Session: @unchecked Sendable {
         detector = Detector(model, options)
         pipeline = InputPipeline(model, options)
         input = GrowableBuffer(allocator: allocator)
-        findings = Findings(allocator: allocator)
+        findings = Findings(allocator: allocator, threads: threads)
     }
 
     // MARK: One call at a time

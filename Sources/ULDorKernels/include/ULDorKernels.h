@@ -147,6 +147,12 @@ typedef struct uk_box {
 uk_region uk_paste_region(int32_t size, uk_box box, bool continuous, int32_t height, int32_t width);
 void uk_paste(const float *mask, int32_t size, uk_box box, bool continuous, uk_region region, float *to);
 
+/* How many values are above the threshold. */
+int64_t uk_count_above(const float *values, int64_t count, float threshold);
+
+/* First place from `first` on that is above the threshold while the next one, or the end, is not; `width` where there is none. */
+int64_t uk_next_edge(const float *row, int64_t first, int64_t width, float threshold);
+
 /* ------------------------------------------------------------------------------------------- Reference */
 
 /* The definition of the convolution, in double precision and without any cleverness: what tests compare with. */
