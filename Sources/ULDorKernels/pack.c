@@ -1,5 +1,7 @@
 #include "ULDorKernels.h"
 
+#include <string.h>
+
 int64_t uk_packed_floats(int32_t out_channels, int32_t channels, int32_t kernel_h, int32_t kernel_w)
 {
     return (int64_t)uk_panels(out_channels) * UK_PANEL * channels * kernel_h * kernel_w;
@@ -9,24 +11,46 @@ typedef struct packing {
     const float *weights, *scale;
     float *packed;
     int64_t taps;
-    int32_t channels, first_out;
+    int32_t channels, first_out, end_out;
 } packing;
 
-static void pack_row(const void *context, int64_t index, int32_t worker)
+/* `lanes` rows of weights, each `row` long, side by side: reads go along the rows, what is written is whole panels. */
+static inline __attribute__((always_inline)) void interleave(const packing *p, const float *from, int64_t row,
+                                                             const float *scale, int32_t lanes, float *to)
+{
+    for (int64_t c = 0; c < p->channels; c++)
+        for (int64_t t = 0; t < p->taps; t++) {
+            float *at = to + (t * p->channels + c) * UK_PANEL;
+            for (int32_t lane = 0; lane < lanes; lane++) at[lane] = from[lane * row + c * p->taps + t] * scale[lane];
+        }
+}
+
+/* What of one panel there is. Half a panel at a time: rows a power of two apart share the sets of the nearest cache. */
+static void pack_panel(const void *context, int64_t index, int32_t worker)
 {
     (void)worker;
+    enum { HALF = UK_PANEL / 2 };
     const packing *p = context;
-    int64_t row = p->first_out + index;
-    float *to = p->packed + row / UK_PANEL * p->taps * p->channels * UK_PANEL + row % UK_PANEL;
-    const float *from = p->weights + index * p->channels * p->taps;
-    float k = p->scale ? p->scale[index] : 1.0f;
-    for (int64_t t = 0; t < p->taps; t++)
-        for (int32_t c = 0; c < p->channels; c++) to[(t * p->channels + c) * UK_PANEL] = from[c * p->taps + t] * k;
+    int64_t panel = p->first_out / UK_PANEL + index, row = p->taps * p->channels;
+    int32_t begin = (int32_t)panel * UK_PANEL, end = begin + UK_PANEL;
+    if (begin < p->first_out) begin = p->first_out;
+    if (end > p->end_out) end = p->end_out;
+    for (int32_t first = begin, lanes; first < end; first += lanes) {
+        lanes = HALF - first % HALF < end - first ? HALF - first % HALF : end - first;
+        float scale[HALF];
+        for (int32_t i = 0; i < lanes; i++) scale[i] = p->scale ? p->scale[first - p->first_out + i] : 1.0f;
+        const float *from = p->weights + (first - p->first_out) * row;
+        float *to = p->packed + panel * row * UK_PANEL + first % UK_PANEL;
+        if (lanes == HALF) interleave(p, from, row, scale, HALF, to);
+        else interleave(p, from, row, scale, lanes, to);
+    }
+    for (int64_t i = 0; end % UK_PANEL && i < row; i++)
+        memset(p->packed + (panel * row + i) * UK_PANEL + end % UK_PANEL, 0, (size_t)(UK_PANEL - end % UK_PANEL) * sizeof(float));
 }
 
 int uk_pack_conv(const uk_exec *exec, const float *weights, const float *scale, int32_t out_channels, int32_t channels,
                  int32_t kernel_h, int32_t kernel_w, int32_t first_out, float *packed)
 {
-    packing p = {weights, scale, packed, (int64_t)kernel_h * kernel_w, channels, first_out};
-    return uk_parallel_for(exec, out_channels, pack_row, &p);
+    packing p = {weights, scale, packed, (int64_t)kernel_h * kernel_w, channels, first_out, first_out + out_channels};
+    return uk_parallel_for(exec, uk_panels(p.end_out) - first_out / UK_PANEL, pack_panel, &p);
 }

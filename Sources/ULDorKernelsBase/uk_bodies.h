@@ -20,6 +20,7 @@
 #include "bodies/winograd.h"
 #include "bodies/roi_align.h"
 #include "bodies/max_pool.h"
+#include "bodies/suppress.h"
 
 const uk_table UK_TABLE = {
     .name = UK_NAME,
@@ -30,4 +31,5 @@ const uk_table UK_TABLE = {
     .winograd_job = winograd_job,
     .roi_align = roi_align,
     .max_pool_row = max_pool_row,
+    .suppress = suppress,
 };

@@ -361,7 +361,9 @@ def test_progress(model, volume):
     assert 0 <= fractions[0] and fractions[-1] <= 1
     assert {thread for _, _, thread in seen} == {threading.get_ident()}
     stages = [stage for _, stage, _ in seen]
-    assert "backbone" in stages and "proposals" in stages
+    assert list(dict.fromkeys(stages))[:7] == [
+        "backbone", "pyramid", "proposals head", "proposals", "box features", "box head", "detections"]
+    assert stages[-2:] == ["outlines", "done"]
 
 
 def test_a_true_value_cancels(model):

@@ -1,4 +1,5 @@
 import Glibc
+import ULDorKernels
 
 /// One detection of the box head, in pixels of the network's input.
 struct BoxDetection: BitwiseCopyable {
@@ -40,7 +41,8 @@ struct DetectionFilter {
             let scores: UnsafeMutablePointer<Float> = try execution.take(count: room)
             let order: UnsafeMutablePointer<Int32> = try execution.take(count: room)
             let scratch: UnsafeMutablePointer<Int32> = try execution.take(count: Ranking.scratchCount(room))
-            let areas: UnsafeMutablePointer<Float> = try execution.take(count: room)
+            let suppression: UnsafeMutablePointer<Float> = try execution.take(
+                count: NonMaximumSuppression.scratchCount(head.batch))
             guard !execution.isMeasuring else { return limit }
 
             // Kept candidates of all classes, gathered at the front.
@@ -59,8 +61,14 @@ struct DetectionFilter {
                     scores[index] = ofClass[index].score
                 }
                 Ranking.descending(scores, count: found, order: order, scratch: scratch)
-                let survivors = try suppress(
-                    boxes, order: order, count: found, threshold: nmsThreshold, limit: found, areas: areas, execution)
+                var survivors = 0
+                try execution.run { exec in
+                    let kept = NonMaximumSuppression.suppress(
+                        boxes, order: order, count: found, threshold: nmsThreshold, limit: found, scratch: suppression,
+                        execution.table, exec)
+                    survivors = kept ?? 0
+                    return kept == nil ? Int32(UK_CANCELLED) : Int32(UK_OK)
+                }
                 // In ascending order of index each one moves to a place that was read already.
                 heapSort(UnsafeMutableBufferPointer(start: order, count: survivors)) { $0 < $1 }
                 for place in 0..<survivors { ofClass[place] = ofClass[Int(order[place])] }

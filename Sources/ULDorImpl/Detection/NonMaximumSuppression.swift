@@ -1,32 +1,23 @@
+import ULDorKernels
+
 /// Greedy non-maximum suppression, torchvision.ops.nms: of boxes in descending order of score, keeps each that no kept one
 /// overlaps by more than `threshold`.
-///
-/// - Parameters:
-///   - order: indices into `boxes`, best first; the kept ones are moved to its front.
-///   - areas: scratch of `count` values.
-/// - Returns: how many were kept, at most `limit`.
-func suppress(
-    _ boxes: UnsafePointer<Box>, order: UnsafeMutablePointer<Int32>, count: Int, threshold: Float, limit: Int,
-    areas: UnsafeMutablePointer<Float>, _ execution: Execution?
-) throws(ULDorError) -> Int {
-    var kept = 0
-    for place in 0..<count where kept < limit {
-        if place % 64 == 0 { try execution?.checkCancelled() }
-        let candidate = boxes[Int(order[place])]
-        let area = candidate.area
-        var isFree = true
-        for index in 0..<kept {
-            let other = boxes[Int(order[index])]
-            if candidate.isOverlapping(other, area: area, otherArea: areas[index], above: threshold) {
-                isFree = false
-                break
-            }
-        }
-        if isFree {
-            order[kept] = order[place]
-            areas[kept] = area
-            kept += 1
-        }
+enum NonMaximumSuppression {
+    /// Scratch values for as many boxes as may be kept.
+    static func scratchCount(_ kept: Int) -> Int { Int(uk_suppress_floats(Int32(truncatingIfNeeded: kept))) }
+
+    /// - Parameters:
+    ///   - boxes: finite; fewer than 2^31, as their number is bounded by that of proposals or anchors.
+    ///   - order: indices into `boxes`, best first; the kept ones are moved to its front.
+    ///   - scratch: as many values as ``scratchCount(_:)`` says for the lesser of `count` and `limit`.
+    /// - Returns: how many were kept, at most `limit`; nil where it was cancelled.
+    static func suppress(
+        _ boxes: UnsafePointer<Box>, order: UnsafeMutablePointer<Int32>, count: Int, threshold: Float, limit: Int,
+        scratch: UnsafeMutablePointer<Float>, _ table: UnsafePointer<uk_table>, _ exec: UnsafePointer<uk_exec>
+    ) -> Int? {
+        let coordinates = UnsafeRawPointer(boxes).assumingMemoryBound(to: Float.self)
+        let kept = uk_suppress(
+            exec, table, coordinates, order, Int32(truncatingIfNeeded: count), threshold, Int32(truncatingIfNeeded: limit), scratch)
+        return kept < 0 ? nil : Int(kept)
     }
-    return kept
 }

@@ -171,7 +171,7 @@ extension TensorLoader {
         let record = try require(["\(name).weight"]).record
         let out = outChannels ?? record.dim(0), inner = channels ?? record.dim(1)
         try check(name, out, inner)
-        let weights = try load(["\(name).weight"], shape: [out, inner, kernel, kernel])
+        let weights = try find(["\(name).weight"], shape: [out, inner, kernel, kernel])
         let scale = try load(["\(norm).weight"], shape: [out])
         let shift = try load(["\(norm).bias"], shape: [out])
         let mean = try load(["\(norm).running_mean"], shape: [out])
@@ -185,7 +185,7 @@ extension TensorLoader {
             shift.base[index] -= mean.base[index] * scale.base[index]
         }
         let layer = try Convolution(channels: inner, outChannels: out, kernel: kernel, stride: stride, allocator: allocator)
-        layer.pack(weights.base, scale: scale.base, bias: shift.base, first: 0, count: out, execution: execution)
+        try pack(weights, into: layer, scale: scale.base, bias: shift.base)
         return layer
     }
 
@@ -194,10 +194,10 @@ extension TensorLoader {
         let (name, record) = try require(names.map { "\($0).weight" })
         let out = outChannels ?? record.dim(0)
         try check(name, out, channels)
-        let weights = try load([name], shape: [out, channels, kernel, kernel])
+        let weights = try find([name], shape: [out, channels, kernel, kernel])
         let bias = try load(names.map { "\($0).bias" }, shape: [out])
         let layer = try Convolution(channels: channels, outChannels: out, kernel: kernel, allocator: allocator)
-        layer.pack(weights.base, scale: nil, bias: bias.base, first: 0, count: out, execution: execution)
+        try pack(weights, into: layer, bias: bias.base)
         return layer
     }
 

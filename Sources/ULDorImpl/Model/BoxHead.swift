@@ -14,23 +14,15 @@ final class BoxHead {
         self.classes = classes
         let cells = Self.pooled * Self.pooled
         let prefix = "roi_heads.box_head."
-        let weights = try loader.load(["\(prefix)fc6.weight"], shape: [nil, channels * cells])
-        let hidden = weights.count / (channels * cells)
+        let weights = try loader.find(["\(prefix)fc6.weight"], shape: [nil, channels * cells])
+        let hidden = weights.record.dim(0)
         try loader.check("\(prefix)fc6", hidden, channels)
         // torchvision flattens channels x 7 x 7, RoIAlign writes 7 x 7 x channels.
-        let permuted = try Buffer<Float>(count: weights.count, allocator: loader.allocator)
-        for row in 0..<hidden {
-            let from = weights.base + row * channels * cells, to = permuted.base + row * channels * cells
-            for channel in 0..<channels {
-                for cell in 0..<cells { to[cell * channels + channel] = from[channel * cells + cell] }
-            }
-        }
-        fc6 = try loader.fullyConnected(
-            permuted.base, bias: ["\(prefix)fc6.bias"], inner: channels * cells, columns: hidden)
-        let second = try loader.load(["\(prefix)fc7.weight"], shape: [nil, hidden])
-        let width = second.count / hidden
+        fc6 = try loader.fullyConnected(weights, bias: ["\(prefix)fc6.bias"], cells: cells)
+        let second = try loader.find(["\(prefix)fc7.weight"], shape: [nil, hidden])
+        let width = second.record.dim(0)
         try loader.check("\(prefix)fc7", width, hidden)
-        fc7 = try loader.fullyConnected(second.base, bias: ["\(prefix)fc7.bias"], inner: hidden, columns: width)
+        fc7 = try loader.fullyConnected(second, bias: ["\(prefix)fc7.bias"], cells: 1)
         predictor = try loader.predictor(
             [("roi_heads.box_predictor.cls_score", classes), ("roi_heads.box_predictor.bbox_pred", classes * 4)],
             channels: width, rank: 2)
@@ -58,11 +50,12 @@ final class BoxHead {
 
 extension TensorLoader {
     fileprivate func fullyConnected(
-        _ weights: UnsafePointer<Float>, bias: [String], inner: Int, columns: Int
+        _ weights: (name: String, record: TensorRecord), bias: [String], cells: Int
     ) throws(ULDorError) -> Convolution {
+        let columns = weights.record.dim(0)
         let bias = try load(bias, shape: [columns])
-        let layer = try Convolution(channels: inner, outChannels: columns, kernel: 1, allocator: allocator)
-        layer.pack(weights, scale: nil, bias: bias.base, first: 0, count: columns, execution: execution)
+        let layer = try Convolution(channels: weights.record.dim(1), outChannels: columns, kernel: 1, allocator: allocator)
+        try pack(weights, into: layer, bias: bias.base, cells: cells)
         return layer
     }
 }

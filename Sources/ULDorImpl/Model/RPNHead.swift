@@ -37,9 +37,9 @@ extension TensorLoader {
             channels: channels, outChannels: parts.reduce(0) { $0 + $1.rows }, kernel: 1, allocator: allocator)
         var first = 0
         for (name, rows) in parts {
-            let weights = try load(["\(name).weight"], shape: rank == 4 ? [rows, channels, 1, 1] : [rows, channels])
+            let weights = try find(["\(name).weight"], shape: rank == 4 ? [rows, channels, 1, 1] : [rows, channels])
             let bias = try load(["\(name).bias"], shape: [rows])
-            layer.pack(weights.base, scale: nil, bias: bias.base, first: first, count: rows, execution: execution)
+            try pack(weights, into: layer, first: first, bias: bias.base)
             first += rows
         }
         return layer

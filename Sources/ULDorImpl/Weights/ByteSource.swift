@@ -54,20 +54,38 @@ final class ByteSource {
         if file >= 0 { close(file) }
     }
 
-    /// Copies `length` bytes at `offset`, which the caller has checked against ``count``.
-    func read(at offset: Int, length: Int, into destination: UnsafeMutableRawPointer) throws(ULDorError) {
+    /// Why bytes could not be read: an error number, or that the file ended before them.
+    enum Failure: BitwiseCopyable {
+        case system(Int32)
+        case shortened
+    }
+
+    /// Copies `length` bytes at `offset`, which the caller has checked against ``count``. From any number of threads.
+    func copy(at offset: Int, length: Int, into destination: UnsafeMutableRawPointer) -> Failure? {
         if let memory {
             destination.copyMemory(from: memory + offset, byteCount: length)
-            return
+            return nil
         }
         var done = 0
         while done < length {
             let n = pread(file, destination + done, length - done, off_t(offset + done))
             if n < 0 && errno == EINTR { continue }
-            guard n >= 0 else { throw ULDorError(.io, "\(name): cannot read: \(systemReason(errno))") }
-            guard n > 0 else { throw ULDorError(.io, "\(name): the file became shorter while it was read") }
+            guard n >= 0 else { return .system(errno) }
+            guard n > 0 else { return .shortened }
             done += n
         }
+        return nil
+    }
+
+    func error(_ failure: Failure) -> ULDorError {
+        switch failure {
+        case .system(let number): ULDorError(.io, "\(name): cannot read: \(systemReason(number))")
+        case .shortened: ULDorError(.io, "\(name): the file became shorter while it was read")
+        }
+    }
+
+    func read(at offset: Int, length: Int, into destination: UnsafeMutableRawPointer) throws(ULDorError) {
+        if let failure = copy(at: offset, length: length, into: destination) { throw error(failure) }
     }
 }
 

@@ -5,10 +5,13 @@ final class TensorLoader {
     let file: Safetensors
     let execution: uk_exec
     private(set) var parameters = 0
+    /// What weights pass through on their way into the layers.
+    private var staging: GrowableBuffer<Float>
 
     init(_ file: Safetensors, threads: Int32) {
         self.file = file
         self.execution = uk_exec(threads: threads, state: nil)
+        self.staging = GrowableBuffer(allocator: file.allocator)
     }
 
     var allocator: Allocator { file.allocator }
@@ -28,8 +31,8 @@ final class TensorLoader {
         return found
     }
 
-    /// Values of a tensor of exactly this shape (nil entries: any size).
-    func load(_ names: [String], shape: [Int?]) throws(ULDorError) -> Buffer<Float> {
+    /// The first of the names that the file has, as a tensor of exactly this shape (nil entries: any size).
+    func find(_ names: [String], shape: [Int?]) throws(ULDorError) -> (name: String, record: TensorRecord) {
         let (name, record) = try require(names)
         guard record.type != TensorRecord.unread else {
             throw ULDorError(.unsupported, "\(file.source.name): tensor \(name) is not stored as F32, F16 or BF16")
@@ -38,6 +41,12 @@ final class TensorLoader {
         guard dims.count == shape.count, zip(dims, shape).allSatisfy({ $1 == nil || $0 == $1 }), record.elements > 0 else {
             throw error("tensor \(name) has shape \(dims), expected \(describe(shape))")
         }
+        return (name, record)
+    }
+
+    /// Its values.
+    func load(_ names: [String], shape: [Int?]) throws(ULDorError) -> Buffer<Float> {
+        let (name, record) = try find(names, shape: shape)
         let values = try Buffer<Float>(count: record.elements, allocator: allocator)
         let bad: Int64
         if record.type == UK_F32 {
@@ -50,9 +59,28 @@ final class TensorLoader {
             bad = uk_to_float(record.type, stored.base, Int64(record.elements), values.base)
         }
         guard bad < 0 else { throw error("tensor \(name) holds \(values.base[Int(bad)]) at element \(bad)") }
+        take(name, record)
+        return values
+    }
+
+    /// Packs a tensor as output channels [first, first + its rows) of a layer, on all threads. `cells`: how many of the input's
+    /// channels lie behind each other in the file for one of the feature map below (PanelReader).
+    func pack(
+        _ tensor: (name: String, record: TensorRecord), into layer: Convolution, first: Int = 0, scale: UnsafePointer<Float>? = nil,
+        bias: UnsafePointer<Float>, cells: Int = 1
+    ) throws(ULDorError) {
+        let (name, record) = tensor
+        let reader = PanelReader(file.source, record, layer, first: first, scale: scale, bias: bias, cells: cells)
+        try staging.resize(reader.stagingFloats(threads: execution.threads))
+        if let bad = try reader.read(staging.elements, execution, allocator) {
+            throw error("tensor \(name) holds \(bad.value) at element \(bad.element)")
+        }
+        take(name, record)
+    }
+
+    private func take(_ name: String, _ record: TensorRecord) {
         parameters += record.elements
         file.markUsed(name)
-        return values
     }
 
     private func describe(_ shape: [Int?]) -> String {

@@ -41,8 +41,8 @@ int64_t uk_packed_floats(int32_t out_channels, int32_t channels, int32_t kernel_
 
 /*
  * Packs out x in x kernel_h x kernel_w weights, each output channel scaled by `scale` (NULL: 1), into rows
- * [first_out, first_out + out_channels) of a packed convolution of `total_out` output channels. What it does not
- * write stays as it is: clear the memory first.
+ * [first_out, first_out + out_channels) of a packed convolution. What follows in the last panel becomes zero, so the parts of one
+ * convolution are packed one after another, first rows first; then nothing needs to be cleared before.
  */
 int uk_pack_conv(const uk_exec *exec, const float *weights, const float *scale, int32_t out_channels, int32_t channels, int32_t kernel_h,
                  int32_t kernel_w, int32_t first_out, float *packed);
@@ -82,11 +82,16 @@ int uk_pad(const uk_exec *exec, const float *input, int32_t batch, int32_t heigh
 int uk_max_pool(const uk_exec *exec, const uk_table *table, const float *input, int32_t height, int32_t width,
                 int32_t channels, float *output);
 
+/* The table's suppress(); `scratch` has uk_suppress_floats(lesser of count and limit) floats. */
+int64_t uk_suppress_floats(int32_t kept);
+int32_t uk_suppress(const uk_exec *exec, const uk_table *table, const float *boxes, int32_t *order, int32_t count, float threshold,
+                    int32_t limit, float *scratch);
+
 /* ------------------------------------------------------------------------------------------ Conversions */
 
 enum { UK_F32 = 0, UK_F16 = 1, UK_BF16 = 2 };
 
-/* `count` little-endian values at any address to float32. Index of the first that is not finite, or -1. */
+/* `count` little-endian values at any address to float32 (which may be where they are). Index of the first that is not finite, or -1. */
 int64_t uk_to_float(int32_t type, const void *from, int64_t count, float *to);
 
 /* Dense channels x height x width to a map of any strides, and back. */

@@ -114,6 +114,9 @@ typedef struct uk_roi {
     bool aligned;
 } uk_roi;
 
+/* Floats for a coordinate of boxes that a non-maximum suppression keeps, whole vectors of any width. */
+#define UK_SUPPRESS_PLANE(kept) (((int64_t)(kept) + 15) / 16 * 16)
+
 /* ------------------------------------------------------------------------------------------------- Table */
 
 /* The kernels of one instruction set. */
@@ -132,6 +135,13 @@ typedef struct uk_table {
     /* 3 x 3, stride 2, padding 1: one output row of height x width x channels input. */
     void (*max_pool_row)(const float *input, int32_t height, int32_t width, int32_t channels, int32_t out_row,
                          float *output);
+    /*
+     * torchvision.ops.nms of boxes x1, y1, x2, y2, which are finite; threshold >= 0. `order` has them best first; the kept ones move to its
+     * front. Returns how many, at most `limit`; less than 0 where it is to stop. scratch: 5 * UK_SUPPRESS_PLANE(as many as are kept at
+     * most) floats.
+     */
+    int32_t (*suppress)(const uk_exec *exec, const float *boxes, int32_t *order, int32_t count, float threshold, int32_t limit,
+                        float *scratch);
 } uk_table;
 
 extern const uk_table uk_table_portable;

@@ -1,4 +1,5 @@
 import Testing
+import ULDorKernels
 
 @testable import ULDorImpl
 
@@ -19,6 +20,22 @@ import Testing
             return scores[a] != scores[b] ? scores[a] > scores[b] : a < b
         }
         #expect(order.map(Int.init) == expected)
+        // Only the first of them, whatever lies around the last one: it is among ties.
+        for limit in [0, 1, 7, count / 3, count, count + 5] {
+            let found = Ranking.greatest(scores, count: count, limit: limit, order: &order, scratch: &scratch)
+            #expect(order.prefix(found).map(Int.init) == Array(expected.prefix(limit)))
+        }
+    }
+
+    /// Scores that differ in their lower bits only, as a network's do: counting by upper bits alone would not tell them apart.
+    @Test func rankingOfCloseScores() {
+        var generator = SeededGenerator(5)
+        let scores = (0..<3000).map { _ in -4 + Float(Int.random(in: 0..<2000, using: &generator)) * 0x1p-21 }
+        var order = [Int32](repeating: 0, count: 3000), best = order
+        var scratch = [Int32](repeating: 0, count: Ranking.scratchCount(3000))
+        Ranking.descending(scores, count: 3000, order: &order, scratch: &scratch)
+        let found = Ranking.greatest(scores, count: 3000, limit: 1000, order: &best, scratch: &scratch)
+        #expect(found == 1000 && best.prefix(1000) == order.prefix(1000))
     }
 
     /// Against the definition: a box stays unless a better one that stays overlaps it by more than the threshold.
@@ -38,15 +55,18 @@ import Testing
         for index in boxes.indices where expected.allSatisfy({ overlap(boxes[index], boxes[$0]) <= Double(threshold) }) {
             expected.append(index)
         }
-        var order = (0..<Int32(boxes.count)).map { $0 }
-        var areas = [Float](repeating: 0, count: boxes.count)
-        let kept = try suppress(
-            boxes, order: &order, count: boxes.count, threshold: threshold, limit: boxes.count, areas: &areas, nil)
-        #expect(order.prefix(kept).map(Int.init) == expected)
-        let few = min(expected.count, 5)
-        order = (0..<Int32(boxes.count)).map { $0 }
-        #expect(
-            try suppress(boxes, order: &order, count: boxes.count, threshold: threshold, limit: few, areas: &areas, nil) == few)
+        for limit in [boxes.count, min(expected.count, 5), 0] {
+            for instructions in [UK_PORTABLE, UK_AVX2, UK_AVX512] {
+                guard let table = uk_table_for(Int32(instructions)) else { continue }
+                var order = (0..<Int32(boxes.count)).map { $0 }
+                var scratch = [Float](repeating: .nan, count: NonMaximumSuppression.scratchCount(limit))
+                var exec = uk_exec(threads: 1, state: nil)
+                let kept = NonMaximumSuppression.suppress(
+                    boxes, order: &order, count: boxes.count, threshold: threshold, limit: limit, scratch: &scratch, table, &exec)
+                #expect(kept == min(limit, expected.count))
+                #expect(order.prefix(kept ?? 0).map(Int.init) == Array(expected.prefix(limit)))
+            }
+        }
     }
 
     /// Lin et al. 2017, equation 1: 224 pixels on P4, half on P3, twice on P5; clamped.
