@@ -112,6 +112,40 @@ let winogradShapes: [ConvolutionCase] = [
         }
     }
 
+    /// Any combination, on any number of threads: within the limits, the same bits by AVX2 and AVX-512.
+    @Test func anyShape() {
+        var generator = Generator(seed: 33), winograd = 0
+        for _ in 0..<120 {
+            func pick<Value>(_ values: [Value]) -> Value { values[Int.random(in: 0..<values.count, using: &generator)] }
+            func side(_ most: Int) -> Int { Int.random(in: 1...most, using: &generator) }
+            var shape = ConvolutionCase(
+                batch: side(5), height: side(37), width: side(37), channels: pick([16, 48, 256, 272, 512]),
+                out: pick([1, 15, 17, 33, 256]), relu: pick([true, false]), isStrided: pick([true, false, false]))
+            shape.residual = pick([
+                nil, (shape.height, shape.width), ((shape.height + 1) / 2, (shape.width + 1) / 2),
+            ])
+            // What the reference has time for.
+            guard shape.batch * shape.height * shape.width * shape.channels * shape.out < 4_000_000 else { continue }
+            let convolution = Convolution(shape)
+            let expected = convolution.reference()
+            let limit = Float((Self.limits(channels: shape.channels).max + 15 * 0x1p-24) * Double(shape.channels).squareRoot())
+            let direct = Float(9 * shape.channels) * Float.ulpOfOne + 1e-6
+            for group in tablesOfEqualBits() {
+                var first: [UInt32]?
+                for table in group {
+                    let isWinograd = shape.plan(table).is_winograd
+                    let got = convolution.run(table, threads: Int32(side(16)))
+                    #expect(
+                        largestDifference(got, expected) < (isWinograd ? limit : direct),
+                        "\(name(table)), \(shape.testDescription)")
+                    if let first { #expect(bits(got) == first, "\(shape.testDescription)") } else { first = bits(got) }
+                    if isWinograd { winograd += 1 }
+                }
+            }
+        }
+        #expect(winograd >= 30)
+    }
+
     /// Every small size: 1...37 in both directions, edges of tiles in the image's edges.
     @Test func everySide() {
         var count = 0
