@@ -91,28 +91,30 @@ void uk_to_planes(const uk_map *map, int32_t channels, float *planes)
     UK_FOR_PLANES(planes[place + c * area] = pixel[c]);
 }
 
+int64_t uk_first_not_finite(const float *values, int64_t count) { return first_bad(values, count); }
+
+/* `stride` is a constant where pixels lie side by side: then the compiler converts several at once. */
+#define UK_READ(type)                                                                                                  \
+    for (int32_t i = 0; i < count; i++) {                                                                              \
+        type stored;                                                                                                   \
+        /* i * stride, not a running pointer: that would step past the buffer's end after the last pixel. */           \
+        memcpy(&stored, first + i * stride, sizeof stored);                                                            \
+        hu[i] = (float)stored * slope + intercept;                                                                     \
+    }
+
+static inline __attribute__((always_inline)) void read_pixels(int32_t type, const char *first, ptrdiff_t stride, int32_t count,
+                                                              float slope, float intercept, float *restrict hu)
+{
+    if (type == UK_PIXEL_INT16) UK_READ(int16_t)
+    else if (type == UK_PIXEL_UINT16) UK_READ(uint16_t)
+    else UK_READ(float)
+}
+
 int32_t uk_read_row(int32_t type, const void *first, ptrdiff_t stride, int32_t count, float slope, float intercept,
                     float *hu)
 {
-    const char *p = first;
-    int32_t bad = -1;
-    for (int32_t i = 0; i < count; i++) {
-        /* i * stride, not a running pointer: that would step past the buffer's end after the last pixel. */
-        const char *at = p + i * stride;
-        float stored;
-        if (type == UK_PIXEL_INT16) {
-            int16_t v;
-            memcpy(&v, at, sizeof v);
-            stored = v;
-        } else if (type == UK_PIXEL_UINT16) {
-            uint16_t v;
-            memcpy(&v, at, sizeof v);
-            stored = v;
-        } else {
-            memcpy(&stored, at, sizeof stored);
-        }
-        hu[i] = stored * slope + intercept;
-        if (bad < 0 && !is_finite(hu[i])) bad = i;
-    }
-    return bad;
+    if (stride == 2) read_pixels(type, first, 2, count, slope, intercept, hu);
+    else if (stride == 4) read_pixels(type, first, 4, count, slope, intercept, hu);
+    else read_pixels(type, first, stride, count, slope, intercept, hu);
+    return (int32_t)first_bad(hu, count);
 }

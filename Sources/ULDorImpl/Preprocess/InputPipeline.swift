@@ -44,9 +44,9 @@ struct InputPipeline {
         findScale(image, &geometry, isMeasuring: execution.isMeasuring)
         if last == .hu { return (hu, image.height, image.width, geometry) }
 
-        if !execution.isMeasuring {
+        try execution.run {
             uk_window(
-                hu, Int64(area * channels), config.windowLow, config.windowHigh, config.rangeLow, config.rangeHigh, hu)
+                $0, hu, Int64(area * channels), config.windowLow, config.windowHigh, config.rangeLow, config.rangeHigh, hu)
         }
         if last == .windowed { return (hu, image.height, image.width, geometry) }
 
@@ -59,16 +59,16 @@ struct InputPipeline {
         let padded = last == .padded
         let rows = padded ? geometry.paddedHeight : geometry.height, columns = padded ? geometry.paddedWidth : geometry.width
         let output: UnsafeMutablePointer<Float> = try execution.take(count: try checkedProduct(rows, columns, channels))
-        let plane: UnsafeMutablePointer<Float> = try execution.take(count: try checkedProduct(geometry.height, geometry.width))
-        if !execution.isMeasuring {
-            for channel in 0..<channels {
-                let from = hu + channel * area + geometry.cropTop * image.width + geometry.cropLeft
-                uk_resize_bilinear(
-                    from, Int32(geometry.cropHeight), Int32(geometry.cropWidth), Int64(image.width), 1 / geometry.scaleY,
-                    1 / geometry.scaleX, Int32(geometry.height), Int32(geometry.width), plane)
-                if last >= .normalised { normalise(plane, count: geometry.height * geometry.width, channel) }
-                copy(plane, geometry.height, geometry.width, into: output + channel * rows * columns, rows, columns)
-            }
+        for channel in 0..<channels {
+            let from = hu + channel * area + geometry.cropTop * image.width + geometry.cropLeft
+            let isNormalised = last >= .normalised
+            var resize = uk_resize(
+                from: from, height: Int32(geometry.cropHeight), width: Int32(geometry.cropWidth), row_stride: Int64(image.width),
+                scale_y: 1 / geometry.scaleY, scale_x: 1 / geometry.scaleX, out_height: Int32(geometry.height),
+                out_width: Int32(geometry.width), mean: isNormalised ? config.mean(of: channel) : 0,
+                std: isNormalised ? config.std(of: channel) : 1, to: output + channel * rows * columns, rows: Int32(rows),
+                columns: Int32(columns))
+            try execution.run { uk_resize_bilinear($0, &resize) }
         }
         return (output, rows, columns, geometry)
     }
@@ -108,14 +108,15 @@ struct InputPipeline {
         _ image: ImageDescription, _ slice: Int, into plane: UnsafeMutablePointer<Float>, _ execution: Execution
     ) throws(ULDorError) {
         guard let origin = image.origin(ofSlice: slice) else { throw ULDorError(.image, "slice \(slice) is not there") }
-        for y in 0..<image.height {
-            try execution.checkCancelled()
-            let bad = uk_read_row(
-                image.type.rawValue, origin + y * image.strideY, image.strideX, Int32(image.width), Float(image.slope),
-                Float(image.intercept), plane + y * image.width)
-            guard bad < 0 else {
-                throw ULDorError(.image, "pixel x \(bad), y \(y) of slice \(slice) is \(plane[y * image.width + Int(bad)]) HU")
-            }
+        var bad: Int64 = -1
+        try execution.run {
+            uk_read_slice(
+                $0, image.type.rawValue, origin, image.strideY, image.strideX, Int32(image.height), Int32(image.width),
+                Float(image.slope), Float(image.intercept), plane, &bad)
+        }
+        guard bad < 0 else {
+            let (y, x) = Int(bad).quotientAndRemainder(dividingBy: image.width)
+            throw ULDorError(.image, "pixel x \(x), y \(y) of slice \(slice) is \(plane[Int(bad)]) HU")
         }
     }
 
@@ -129,24 +130,15 @@ struct InputPipeline {
         try execution.scratch { () throws(ULDorError) in
             let body: UnsafeMutablePointer<UInt8> = try execution.take(count: width * height)
             let scratch: UnsafeMutablePointer<UInt8> = try execution.take(count: width * height)
-            let counts: UnsafeMutablePointer<Int32> = try execution.take(count: width)
             guard !execution.isMeasuring else { return }
-            for index in 0..<width * height { body[index] = keySlice[index] > config.bodyThreshold ? 1 : 0 }
+            uk_threshold(keySlice, Int64(width * height), config.bodyThreshold, body)
             try execution.run {
-                uk_binary_open($0, body, Int32(height), Int32(width), Int32(config.bodyOpening), scratch, counts)
+                uk_binary_open($0, body, Int32(height), Int32(width), Int32(config.bodyOpening), scratch)
             }
-            var left = width, right = -1, top = height, bottom = -1
-            for y in 0..<height {
-                for x in 0..<width where body[y * width + x] != 0 {
-                    left = Swift.min(left, x)
-                    right = Swift.max(right, x)
-                    top = Swift.min(top, y)
-                    bottom = y
-                }
-            }
-            guard right >= left else { return }
-            (geometry.cropLeft, geometry.cropTop) = (left, top)
-            (geometry.cropWidth, geometry.cropHeight) = (right - left + 1, bottom - top + 1)
+            let bounds = uk_bounds(body, Int32(height), Int32(width))
+            guard bounds.x1 > 0 else { return }
+            (geometry.cropLeft, geometry.cropTop) = (Int(bounds.x0), Int(bounds.y0))
+            (geometry.cropWidth, geometry.cropHeight) = (Int(bounds.x1 - bounds.x0), Int(bounds.y1 - bounds.y0))
         }
     }
 
@@ -178,24 +170,6 @@ struct InputPipeline {
                 let row = from + (channel * image.height + geometry.cropTop + y) * image.width + geometry.cropLeft
                 (to + (channel * geometry.cropHeight + y) * geometry.cropWidth).update(from: row, count: geometry.cropWidth)
             }
-        }
-    }
-
-    private func normalise(_ plane: UnsafeMutablePointer<Float>, count: Int, _ channel: Int) {
-        let mean = config.mean(of: channel), std = config.std(of: channel)
-        for index in 0..<count { plane[index] = (plane[index] - mean) / std }
-    }
-
-    /// Into the top-left corner, zeros elsewhere.
-    private func copy(
-        _ from: UnsafePointer<Float>, _ height: Int, _ width: Int, into to: UnsafeMutablePointer<Float>, _ rows: Int,
-        _ columns: Int
-    ) {
-        for y in 0..<rows {
-            let row = to + y * columns
-            let copied = y < height ? width : 0
-            if copied > 0 { row.update(from: from + y * width, count: copied) }
-            (row + copied).update(repeating: 0, count: columns - copied)
         }
     }
 }

@@ -105,9 +105,12 @@ public final class Session: @unchecked Sendable {
         let channels = model.config.input.slices, size = paddedSize(height, width)
         try checkLimit(size)
         let area = height * width
-        for index in 0..<area * channels where !tensor[index].isFinite || index % 65536 == 0 {
+        let piece = 1 << 16
+        for first in stride(from: 0, to: area * channels, by: piece) {
             try execution.checkCancelled()
-            if tensor[index].isFinite { continue }
+            let bad = uk_first_not_finite(tensor + first, Int64(Swift.min(piece, area * channels - first)))
+            guard bad >= 0 else { continue }
+            let index = first + Int(bad)
             throw ULDorError(
                 .image, "tensor holds \(tensor[index]) at channel \(index / area), y \(index % area / width), x \(index % width)")
         }

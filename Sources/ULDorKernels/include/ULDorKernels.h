@@ -94,11 +94,19 @@ enum { UK_F32 = 0, UK_F16 = 1, UK_BF16 = 2 };
 /* `count` little-endian values at any address to float32 (which may be where they are). Index of the first that is not finite, or -1. */
 int64_t uk_to_float(int32_t type, const void *from, int64_t count, float *to);
 
+/* Index of the first value that is not finite, or -1. */
+int64_t uk_first_not_finite(const float *values, int64_t count);
+
 /* Dense channels x height x width to a map of any strides, and back. */
 void uk_from_planes(const float *planes, int32_t channels, const uk_map *map);
 void uk_to_planes(const uk_map *map, int32_t channels, float *planes);
 
 /* --------------------------------------------------------------------------------------- The CT input */
+
+/* A part of an image: [x0, x1) x [y0, y1). */
+typedef struct uk_region {
+    int32_t x0, y0, x1, y1;
+} uk_region;
 
 enum { UK_PIXEL_INT16 = 1, UK_PIXEL_UINT16 = 2, UK_PIXEL_FLOAT32 = 3 };
 
@@ -108,35 +116,50 @@ enum { UK_PIXEL_INT16 = 1, UK_PIXEL_UINT16 = 2, UK_PIXEL_FLOAT32 = 3 };
 int32_t uk_read_row(int32_t type, const void *first, ptrdiff_t stride, int32_t count, float slope, float intercept,
                     float *hu);
 
+/* The same for a slice of height x width pixels. `bad`: index of the first pixel, row by row, that is not finite, or -1. */
+int uk_read_slice(const uk_exec *exec, int32_t type, const void *first, ptrdiff_t stride_y, ptrdiff_t stride_x, int32_t height,
+                  int32_t width, float slope, float intercept, float *hu, int64_t *bad);
+
 /* to = lower + fraction * (upper - lower), written as the weighted sum that the field's code uses. */
 void uk_blend(const float *lower, const float *upper, float fraction, int64_t count, float *to);
 
-/* Window, clipped: to = (clip(x, low, high) - low) / (high - low) * (range_high - range_low) + range_low. */
-void uk_window(const float *from, int64_t count, float low, float high, float range_low, float range_high, float *to);
+/* Window, clipped: to = (clip(x, low, high) - low) / (high - low) * (range_high - range_low) + range_low. May be in place. */
+int uk_window(const uk_exec *exec, const float *from, int64_t count, float low, float high, float range_low, float range_high,
+              float *to);
+
+/* 1 where a value is above the threshold, else 0. */
+void uk_threshold(const float *values, int64_t count, float threshold, uint8_t *mask);
 
 /*
  * Binary opening (erosion, then dilation) with a size x size square, size odd, outside of the image unset
- * (scipy.ndimage.binary_opening's default border). In place; `scratch` has as many bytes, `counts` a value a column.
+ * (scipy.ndimage.binary_opening's default border). Bytes are 0 or 1. In place; `scratch` has as many.
  */
-int uk_binary_open(const uk_exec *exec, uint8_t *mask, int32_t height, int32_t width, int32_t size, uint8_t *scratch,
-                   int32_t *counts);
+int uk_binary_open(const uk_exec *exec, uint8_t *mask, int32_t height, int32_t width, int32_t size, uint8_t *scratch);
+
+/* Bounding box of the bytes that are 1; x1 is 0 where there are none. */
+uk_region uk_bounds(const uint8_t *mask, int32_t height, int32_t width);
 
 /*
  * OpenCV's resize(INTER_LINEAR) of float32: half-pixel centres, edges repeated, no antialiasing. scale = input pixels
- * for one output pixel. `from` has `row_stride` floats a row.
+ * for one output pixel. Each value then minus `mean`, divided by `std`; zeros beside and below.
  */
-void uk_resize_bilinear(const float *from, int32_t height, int32_t width, int64_t row_stride, double scale_y,
-                        double scale_x, int32_t out_height, int32_t out_width, float *to);
+typedef struct uk_resize {
+    const float *from;
+    int32_t height, width;
+    int64_t row_stride;
+    double scale_y, scale_x;
+    int32_t out_height, out_width;
+    float mean, std;
+    float *to;             /* rows x columns, at least out_height x out_width */
+    int32_t rows, columns;
+} uk_resize;
+
+int uk_resize_bilinear(const uk_exec *exec, const uk_resize *resize);
 
 /* ----------------------------------------------------------------------------------------------- Masks */
 
-/* Where the mask of a box falls in the image: [x0, x1) x [y0, y1), empty where nothing does. */
-typedef struct uk_region {
-    int32_t x0, y0, x1, y1;
-} uk_region;
-
 /*
- * Probabilities of a size x size mask pasted at its box, for the region's pixels (row-major).
+ * Where the mask of a box falls in the image (empty where nothing does), and the probabilities of a size x size mask pasted at its box, for the region's pixels (row-major).
  * torchvision's paste_mask_in_image (padding 1, box truncated to integers), or sampled at pixel centres of the exact
  * box (`continuous`, Detectron2's _do_paste_mask). The region is found first, then filled.
  */

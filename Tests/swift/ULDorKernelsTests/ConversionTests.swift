@@ -41,4 +41,62 @@ import ULDorKernels
         }
         #expect(uk_read_row(Int32(UK_PIXEL_FLOAT32), [0, Float.infinity, 1, 2] as [Float], 4, 4, 1, 0, &hu) == 1)
     }
+
+    /// Far behind what is looked at together.
+    @Test func theFirstOfManyThatIsNotFinite() {
+        var values = [Float](repeating: 1, count: 5000)
+        #expect(uk_first_not_finite(values, 5000) == -1)
+        (values[4321], values[4999]) = (-.infinity, .nan)
+        #expect(uk_first_not_finite(values, 5000) == 4321)
+        #expect(uk_first_not_finite(values, 4321) == -1)
+    }
+
+    /// Planes of any number to a map with gaps, and back.
+    @Test(arguments: [1, 3, 16, 37]) func planesThereAndBack(_ channels: Int) {
+        var generator = Generator(seed: UInt64(channels))
+        let (height, width, pixel) = (5, 7, channels + 2)
+        let planes = generator.floats(channels * height * width)
+        var pixels = [Float](repeating: -9, count: (height * (width + 1)) * pixel), back = [Float](repeating: 0, count: planes.count)
+        pixels.withUnsafeMutableBufferPointer {
+            var map = uk_map(
+                data: $0.baseAddress, image_stride: 0, row_stride: Int64((width + 1) * pixel), pixel_stride: Int64(pixel),
+                height: Int32(height), width: Int32(width))
+            uk_from_planes(planes, Int32(channels), &map)
+            uk_to_planes(&map, Int32(channels), &back)
+        }
+        #expect(back == planes)
+        #expect(pixels[(1 * (width + 1) + 3) * pixel + channels - 1] == planes[((channels - 1) * height + 1) * width + 3])
+        #expect(pixels.filter { $0 == -9 }.count == pixels.count - planes.count)
+    }
+
+    /// Parts of odd size one after another, on memory that was not cleared: each row in its lane, zeros behind the last.
+    @Test(arguments: [1, 9]) func packingAgreesWithDefinition(_ taps: Int) {
+        var generator = Generator(seed: UInt64(taps))
+        let channels = 5, kernel = taps == 9 ? 3 : 1, parts = [3, 12, 26]
+        let total = parts.reduce(0, +), row = channels * taps
+        let weights = generator.floats(total * row), scale = generator.floats(total)
+        let count = Int(uk_packed_floats(Int32(total), Int32(channels), Int32(kernel), Int32(kernel)))
+        var packed = [Float](repeating: .nan, count: count), first = 0
+        var exec = uk_exec(threads: 3, state: nil)
+        for rows in parts {
+            let status = weights.withUnsafeBufferPointer { weights in
+                scale.withUnsafeBufferPointer { scale in
+                    uk_pack_conv(
+                        &exec, weights.baseAddress! + first * row, scale.baseAddress! + first, Int32(rows), Int32(channels),
+                        Int32(kernel), Int32(kernel), Int32(first), &packed)
+                }
+            }
+            #expect(status == UK_OK)
+            first += rows
+        }
+        var expected = [Float](repeating: 0, count: count)
+        for out in 0..<total {
+            for c in 0..<channels {
+                for tap in 0..<taps {
+                    expected[((out / 16 * taps + tap) * channels + c) * 16 + out % 16] = weights[out * row + c * taps + tap] * scale[out]
+                }
+            }
+        }
+        #expect(packed == expected)
+    }
 }
