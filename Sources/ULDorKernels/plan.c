@@ -46,6 +46,12 @@ static void cut(uk_conv_plan *plan, const uk_table *table, int32_t panels, int32
     plan->blocks = (int32_t)blocks;
 }
 
+/* Jobs that run at once at most; as cut() makes them, and no fewer for more rows. */
+static int64_t workers(int64_t rows, const uk_table *table, int32_t panels, int32_t threads)
+{
+    return least(threads, up(rows, 2 * table->tile_rows) * up(panels, table->tile_panels));
+}
+
 /*
  * Scratch memory is that of the largest job there could be, not of those that there are: a pass is planned for the most regions
  * that it may find, and fewer must not need more.
@@ -61,7 +67,7 @@ static uk_conv_plan plan_direct(const uk_table *table, const uk_conv *conv, int3
     cut(&plan, table, panels, largest, threads);
     int64_t rows = least(plan.rows, largest);
     plan.worker_floats = rows * UK_CHAIN + (products > UK_CHAIN ? rows * panels * UK_PANEL : 0);
-    plan.scratch_floats = threads * plan.worker_floats;
+    plan.scratch_floats = workers(plan.rows, table, panels, threads) * plan.worker_floats;
     return plan;
 }
 
@@ -79,7 +85,7 @@ static uk_conv_plan plan_winograd(const uk_table *table, const uk_conv *conv, in
     int64_t rows = least(plan.rows, UK_WINOGRAD_TILES);
     plan.shared_floats = plan.pass_panels * panel_floats;
     plan.worker_floats = 36 * (rows * conv->channels + 16) + 36 * (rows * table->tile_panels * UK_PANEL + 16);
-    plan.scratch_floats = plan.shared_floats + threads * plan.worker_floats;
+    plan.scratch_floats = plan.shared_floats + workers(plan.rows, table, plan.pass_panels, threads) * plan.worker_floats;
     return plan;
 }
 

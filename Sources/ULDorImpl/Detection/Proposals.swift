@@ -98,7 +98,8 @@ struct ProposalFilter {
         guard !uk_is_stopping(exec) else { return }
         level.kept.pointee =
             NonMaximumSuppression.suppress(
-                level.boxes, order: level.order, count: count, threshold: nmsThreshold, limit: postNMS, scratch: level.suppression,
+                level.boxes, order: level.order, count: count, threshold: nmsThreshold, limit: postNMS,
+                scratch: level.suppression,
                 table, exec) ?? 0
     }
 

@@ -45,7 +45,8 @@ final class Convolution {
     ) {
         var execution = execution
         _ = uk_pack_conv(
-            &execution, weights, scale, Int32(count), Int32(channels), Int32(kernel), Int32(kernel), Int32(first), packed.baseAddress)
+            &execution, weights, scale, Int32(count), Int32(channels), Int32(kernel), Int32(kernel), Int32(first),
+            packed.baseAddress)
         for index in 0..<count { bias[first + index] = newBias?[index] ?? 0 }
     }
 
