@@ -17,7 +17,8 @@ enum NonMaximumSuppression {
     ) -> Int? {
         let coordinates = UnsafeRawPointer(boxes).assumingMemoryBound(to: Float.self)
         let kept = uk_suppress(
-            exec, table, coordinates, order, Int32(truncatingIfNeeded: count), threshold, Int32(truncatingIfNeeded: limit), scratch)
+            exec, table, coordinates, order, Int32(truncatingIfNeeded: count), threshold, Int32(truncatingIfNeeded: limit),
+            scratch)
         return kept < 0 ? nil : Int(kept)
     }
 }

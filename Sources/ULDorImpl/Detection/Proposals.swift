@@ -98,8 +98,8 @@ struct ProposalFilter {
         guard !uk_is_stopping(exec) else { return }
         level.kept.pointee =
             NonMaximumSuppression.suppress(
-                level.boxes, order: level.order, count: count, threshold: nmsThreshold, limit: postNMS, scratch: level.suppression,
-                table, exec) ?? 0
+                level.boxes, order: level.order, count: count, threshold: nmsThreshold, limit: postNMS,
+                scratch: level.suppression, table, exec) ?? 0
     }
 
     /// The best by objectness, decoded and clipped; `order` is set to theirs.

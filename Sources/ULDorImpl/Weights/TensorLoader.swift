@@ -66,8 +66,8 @@ final class TensorLoader {
     /// Packs a tensor as output channels [first, first + its rows) of a layer, on all threads. `cells`: how many of the input's
     /// channels lie behind each other in the file for one of the feature map below (PanelReader).
     func pack(
-        _ tensor: (name: String, record: TensorRecord), into layer: Convolution, first: Int = 0, scale: UnsafePointer<Float>? = nil,
-        bias: UnsafePointer<Float>, cells: Int = 1
+        _ tensor: (name: String, record: TensorRecord), into layer: Convolution, first: Int = 0,
+        scale: UnsafePointer<Float>? = nil, bias: UnsafePointer<Float>, cells: Int = 1
     ) throws(ULDorError) {
         let (name, record) = tensor
         let reader = PanelReader(file.source, record, layer, first: first, scale: scale, bias: bias, cells: cells)

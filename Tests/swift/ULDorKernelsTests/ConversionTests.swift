@@ -56,7 +56,8 @@ import ULDorKernels
         var generator = Generator(seed: UInt64(channels))
         let (height, width, pixel) = (5, 7, channels + 2)
         let planes = generator.floats(channels * height * width)
-        var pixels = [Float](repeating: -9, count: (height * (width + 1)) * pixel), back = [Float](repeating: 0, count: planes.count)
+        var pixels = [Float](repeating: -9, count: (height * (width + 1)) * pixel)
+        var back = [Float](repeating: 0, count: planes.count)
         pixels.withUnsafeMutableBufferPointer {
             var map = uk_map(
                 data: $0.baseAddress, image_stride: 0, row_stride: Int64((width + 1) * pixel), pixel_stride: Int64(pixel),
@@ -93,7 +94,8 @@ import ULDorKernels
         for out in 0..<total {
             for c in 0..<channels {
                 for tap in 0..<taps {
-                    expected[((out / 16 * taps + tap) * channels + c) * 16 + out % 16] = weights[out * row + c * taps + tap] * scale[out]
+                    let place = ((out / 16 * taps + tap) * channels + c) * 16 + out % 16
+                    expected[place] = weights[out * row + c * taps + tap] * scale[out]
                 }
             }
         }
