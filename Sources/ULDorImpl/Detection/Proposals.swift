@@ -99,8 +99,7 @@ struct ProposalFilter {
         level.kept.pointee =
             NonMaximumSuppression.suppress(
                 level.boxes, order: level.order, count: count, threshold: nmsThreshold, limit: postNMS,
-                scratch: level.suppression,
-                table, exec) ?? 0
+                scratch: level.suppression, table, exec) ?? 0
     }
 
     /// The best by objectness, decoded and clipped; `order` is set to theirs.

@@ -31,8 +31,8 @@ final class FindingMeasurer: @unchecked Sendable {
         failure = nil
     }
 
-    /// Findings `first`, `first + step` ...; the first error ends it and is kept in ``failure``. `firstContour` becomes a place among
-    /// its own ``spans``.
+    /// Findings `first`, `first + step` ...; the first error ends it and is kept in ``failure``. `firstContour` becomes a
+    /// place among its own ``spans``.
     func measure(
         _ findings: UnsafeMutableBufferPointer<Finding>, _ masks: UnsafePointer<Float>, first: Int, step: Int,
         _ frame: ImageFrame, _ model: Model, _ exec: UnsafePointer<uk_exec>

@@ -2,8 +2,8 @@ import ULDorKernels
 
 /// Reads a tensor's rows (one an output channel), a panel's at a time, and packs them, on all threads.
 ///
-/// Each piece goes through a small buffer of its thread's own, which a near cache holds: the file is copied once, and the packed weights'
-/// pages are first touched by all threads.
+/// Each piece goes through a small buffer of its thread's own, which a near cache holds: the file is copied once, and no tensor is
+/// in memory as a whole beside the packed weights.
 final class PanelReader {
     private let source: ByteSource
     private let record: TensorRecord
@@ -27,8 +27,8 @@ final class PanelReader {
 
     private static let panel = Int(UK_PANEL)
 
-    /// The record's rows, `layer.channels` x kernel x kernel each, become output channels [first, first + rows). With `cells` a row is
-    /// stored as channels x cells and packed as cells x channels: a fully connected layer behind a feature map.
+    /// The record's rows, `layer.channels` x kernel x kernel each, become output channels [first, first + rows). With `cells`
+    /// above 1 a row is stored as channels x cells and packed as cells x channels: a fully connected layer behind a feature map.
     init(
         _ source: ByteSource, _ record: TensorRecord, _ layer: Convolution, first: Int, scale: UnsafePointer<Float>?,
         bias: UnsafePointer<Float>, cells: Int

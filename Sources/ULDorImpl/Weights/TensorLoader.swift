@@ -71,8 +71,7 @@ final class TensorLoader {
     /// channels lie behind each other in the file for one of the feature map below (PanelReader).
     func pack(
         _ tensor: (name: String, record: TensorRecord), into layer: Convolution, first: Int = 0,
-        scale: UnsafePointer<Float>? = nil,
-        bias: UnsafePointer<Float>, cells: Int = 1
+        scale: UnsafePointer<Float>? = nil, bias: UnsafePointer<Float>, cells: Int = 1
     ) throws(ULDorError) {
         let (name, record) = tensor
         let reader = PanelReader(file.source, record, layer, first: first, scale: scale, bias: bias, cells: cells)

@@ -91,7 +91,7 @@ int32_t uk_suppress(const uk_exec *exec, const uk_table *table, const float *box
 
 enum { UK_F32 = 0, UK_F16 = 1, UK_BF16 = 2 };
 
-/* `count` little-endian values at any address to float32 (which may be where they are). Index of the first that is not finite, or -1. */
+/* `count` little-endian values at any address to float32 (F32 may be in place). Index of the first that is not finite, or -1. */
 int64_t uk_to_float(int32_t type, const void *from, int64_t count, float *to);
 
 /* Index of the first value that is not finite, or -1. */
@@ -159,7 +159,8 @@ int uk_resize_bilinear(const uk_exec *exec, const uk_resize *resize);
 /* ----------------------------------------------------------------------------------------------- Masks */
 
 /*
- * Where the mask of a box falls in the image (empty where nothing does), and the probabilities of a size x size mask pasted at its box, for the region's pixels (row-major).
+ * Where the mask of a box falls in the image (empty where nothing does), and the probabilities of a size x size mask pasted
+ * at its box, for the region's pixels (row-major).
  * torchvision's paste_mask_in_image (padding 1, box truncated to integers), or sampled at pixel centres of the exact
  * box (`continuous`, Detectron2's _do_paste_mask). The region is found first, then filled.
  */

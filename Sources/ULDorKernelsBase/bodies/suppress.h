@@ -34,7 +34,7 @@ static inline bool is_overlapped(const float *box, float area, const uk_kept *ke
     return false;
 }
 
-/* `order`: boxes best first; the kept ones move to its front. Returns how many, at most `limit`; less than 0 where it is to stop. */
+/* As the table says. */
 static int32_t suppress(const uk_exec *exec, const float *boxes, int32_t *order, int32_t count, float threshold, int32_t limit,
                         float *scratch)
 {

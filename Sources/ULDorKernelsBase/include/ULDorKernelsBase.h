@@ -136,9 +136,9 @@ typedef struct uk_table {
     void (*max_pool_row)(const float *input, int32_t height, int32_t width, int32_t channels, int32_t out_row,
                          float *output);
     /*
-     * torchvision.ops.nms of boxes x1, y1, x2, y2, which are finite; threshold >= 0. `order` has them best first; the kept ones move to its
-     * front. Returns how many, at most `limit`; less than 0 where it is to stop. scratch: 5 * UK_SUPPRESS_PLANE(as many as are kept at
-     * most) floats.
+     * torchvision.ops.nms of boxes x1, y1, x2, y2, which are finite; threshold >= 0. `order` has them best first; the kept
+     * ones move to its front. Returns how many, at most `limit`; less than 0 where it is to stop. scratch: 5 *
+     * UK_SUPPRESS_PLANE(lesser of count and limit) floats.
      */
     int32_t (*suppress)(const uk_exec *exec, const float *boxes, int32_t *order, int32_t count, float threshold, int32_t limit,
                         float *scratch);

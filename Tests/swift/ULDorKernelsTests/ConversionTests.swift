@@ -94,8 +94,8 @@ import ULDorKernels
         for out in 0..<total {
             for c in 0..<channels {
                 for tap in 0..<taps {
-                    expected[((out / 16 * taps + tap) * channels + c) * 16 + out % 16] =
-                        weights[out * row + c * taps + tap] * scale[out]
+                    let place = ((out / 16 * taps + tap) * channels + c) * 16 + out % 16
+                    expected[place] = weights[out * row + c * taps + tap] * scale[out]
                 }
             }
         }
