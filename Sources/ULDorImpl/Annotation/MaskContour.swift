@@ -55,7 +55,7 @@ public struct ContourTracer: ~Copyable {
             values: probabilities, width: width, height: height, threshold: threshold,
             origin: Point(x: Double(originX) + 0.5, y: Double(originY) + 0.5))
         do throws(ULDorError) {
-            try visited.resize(count)
+            try visited.renew(count)
             visited.elements.update(repeating: 0)
             try followAll(grid)
         } catch {

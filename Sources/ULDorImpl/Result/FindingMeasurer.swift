@@ -51,7 +51,7 @@ final class FindingMeasurer: @unchecked Sendable {
         _ finding: inout Finding, mask: UnsafePointer<Float>, _ frame: ImageFrame, _ model: Model, _ exec: UnsafePointer<uk_exec>
     ) throws(ULDorError) {
         let paste = MaskPaste(mask: mask, box: finding.box, model: model, width: frame.width, height: frame.height)
-        try pasted.resize(paste.area)
+        try pasted.renew(paste.area)
         guard paste.area > 0, let pixels = pasted.elements.baseAddress else { return }
         for row in stride(from: 0, to: paste.height, by: Self.rows) {
             guard !uk_is_stopping(exec) else { throw .cancelled }
