@@ -315,7 +315,7 @@ ULDOR_API uldor_status uldor_session_get_info(const uldor_session *session, uldo
  * Bytes that the session will hold once it has seen a network input of this size (1..4096; that of ULDOR_INPUT_NORMALISED, padding
  * is added here): what it holds now, or more. Nothing is allocated. Holds for any number of sizes and calls: memory is that
  * of the largest input. The detections' masks take more: for each thread up to 5 bytes a pixel of the largest box in the image and 48
- * a point of the longest outline, and up to 64 for each point of all outlines together. Errors: INVALID_ARGUMENT, BUSY.
+ * a point of the longest outline, and up to 32 for each point of all outlines together. Errors: INVALID_ARGUMENT, BUSY.
  */
 ULDOR_API uldor_status uldor_session_estimate_memory(uldor_session *session, int32_t height, int32_t width, int64_t *bytes);
 

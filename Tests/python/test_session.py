@@ -126,8 +126,7 @@ def test_instructions_that_the_cpu_lacks(model):
 def masks_bytes(result):
     """What the masks of a result may take in the session (uldor.h, uldor_session_estimate_memory)."""
     outlines = [len(contour) for found in result for contour in found.contours]
-    threads = 2
-    return threads * (5 * result.height * result.width + 48 * max(outlines, default=0)) + 64 * sum(outlines) + 65536
+    return 10 * result.height * result.width + 32 * sum(outlines) + 48 * max(outlines, default=0) + 65536
 
 
 def test_estimate_memory(model):

@@ -35,26 +35,23 @@ public struct Finding: BitwiseCopyable {
 /// The network's masks pasted, outlined and measured in the image; keeps its memory from call to call.
 struct Findings: ~Copyable {
     var list: GrowableBuffer<Finding>
-    var points: GrowableBuffer<Point>
-    var spans: GrowableBuffer<ContourSpan>
     /// Each has every so manieth finding, whatever thread it runs on: what memory is needed does not depend on threads' luck.
     private let measurers: [FindingMeasurer]
 
     init(allocator: Allocator, threads: Int32) {
         list = GrowableBuffer(allocator: allocator)
-        points = GrowableBuffer(allocator: allocator)
-        spans = GrowableBuffer(allocator: allocator)
         measurers = (0..<Swift.max(threads, 1)).map { _ in FindingMeasurer(allocator: allocator) }
     }
 
-    var bytes: Int { measurers.reduce(list.bytes + points.bytes + spans.bytes) { $0 + $1.bytes } }
+    var bytes: Int { measurers.reduce(list.bytes) { $0 + $1.bytes } }
+
+    var spanCount: Int { measurers.reduce(0) { $0 + $1.spans.count } }
+    var pointCount: Int { measurers.reduce(0) { $0 + $1.points.count } }
 
     mutating func collect(
         _ output: NetworkOutput, _ frame: ImageFrame, _ model: Model, _ execution: Execution
     ) throws(ULDorError) {
         list.removeAll()
-        points.removeAll()
-        spans.removeAll()
         let cells = model.mask.size * model.mask.size
         for index in 0..<output.count {
             let detection = output.detections[index]
@@ -75,8 +72,28 @@ struct Findings: ~Copyable {
             try list.append(finding)
         }
         try measure(output, frame, model, execution)
+        // Contours lie measurer by measurer from here on, as copyContours() lays them.
         let findings = list.elements
-        for index in 0..<findings.count { try take(measurers[index % measurers.count], &findings[index]) }
+        var before = 0
+        for (first, measurer) in measurers.enumerated() {
+            for index in stride(from: first, to: findings.count, by: measurers.count) { findings[index].firstContour += before }
+            before += measurer.spans.count
+        }
+    }
+
+    /// Writes ``spanCount`` spans, which count from `points` on, and ``pointCount`` points.
+    func copyContours(spans: UnsafeMutablePointer<ContourSpan>, points: UnsafeMutablePointer<Point>) {
+        var span = 0, point = 0
+        for measurer in measurers {
+            for from in measurer.spans.elements {
+                spans[span] = ContourSpan(start: point + from.start, count: from.count, signedArea: from.signedArea)
+                span += 1
+            }
+            for from in measurer.points.elements {
+                points[point] = from
+                point += 1
+            }
+        }
     }
 
     /// What the measurers' jobs share; on the caller's stack.
@@ -108,17 +125,5 @@ struct Findings: ~Copyable {
             }
         }
         for measurer in measurers { if let failure = measurer.failure { throw failure } }
-    }
-
-    /// Appends a finding's contours to those of all.
-    private mutating func take(_ measurer: FindingMeasurer, _ finding: inout Finding) throws(ULDorError) {
-        guard finding.contourCount > 0 else { return }
-        let from = measurer.spans.elements[finding.firstContour..<finding.firstContour + finding.contourCount]
-        finding.firstContour = spans.count
-        for span in from {
-            let start = points.count
-            try points.append(measurer.points.elements[span.start..<span.start + span.count])
-            try spans.append(ContourSpan(start: start, count: span.count, signedArea: span.signedArea))
-        }
     }
 }

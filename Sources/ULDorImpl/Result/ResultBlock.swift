@@ -27,8 +27,8 @@ public struct ResultBlock: BitwiseCopyable {
         }
         let findingsOffset = try place(findings.list.count, MemoryLayout<Finding>.stride)
         let masksOffset = try place(findings.list.count * cells, MemoryLayout<Float>.stride)
-        let spansOffset = try place(findings.spans.count, MemoryLayout<ContourSpan>.stride)
-        let pointsOffset = try place(findings.points.count, MemoryLayout<Point>.stride)
+        let spansOffset = try place(findings.spanCount, MemoryLayout<ContourSpan>.stride)
+        let pointsOffset = try place(findings.pointCount, MemoryLayout<Point>.stride)
         let block = ResultBlock(
             allocatorUser: allocator.user, bytes: total, count: findings.list.count, width: frame.width, height: frame.height,
             missingNeighbours: frame.geometry?.missingNeighbours ?? 0, maskSize: model.mask.size,
@@ -39,8 +39,9 @@ public struct ResultBlock: BitwiseCopyable {
             to: Stored(block: block, deallocate: allocator.deallocateFunction))
         copy(findings.list.elements, to: memory + findingsOffset)
         copy(UnsafeMutableBufferPointer(start: output.masks, count: findings.list.count * cells), to: memory + masksOffset)
-        copy(findings.spans.elements, to: memory + spansOffset)
-        copy(findings.points.elements, to: memory + pointsOffset)
+        findings.copyContours(
+            spans: (memory + spansOffset).bindMemory(to: ContourSpan.self, capacity: findings.spanCount),
+            points: (memory + pointsOffset).bindMemory(to: Point.self, capacity: findings.pointCount))
         return memory
     }
 
