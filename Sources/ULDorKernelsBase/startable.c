@@ -8,7 +8,8 @@ enum { MOST = 1024 };
 
 typedef struct gate {
     pthread_mutex_t lock;
-    pthread_cond_t opened;
+    pthread_cond_t arrived, opened;
+    int32_t waiting;
     bool is_open;
 } gate;
 
@@ -19,6 +20,8 @@ static void *wait_for_gate(void *context)
     void *volatile block = malloc(64);
     free(block);
     pthread_mutex_lock(&g->lock);
+    g->waiting++;
+    pthread_cond_signal(&g->arrived);
     while (!g->is_open) pthread_cond_wait(&g->opened, &g->lock);
     pthread_mutex_unlock(&g->lock);
     return NULL;
@@ -27,7 +30,7 @@ static void *wait_for_gate(void *context)
 int32_t uk_startable_threads(int32_t threads)
 {
     pthread_t started[MOST];
-    gate g = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, false};
+    gate g = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, PTHREAD_COND_INITIALIZER, 0, false};
     pthread_attr_t attributes;
     if (threads > MOST) threads = MOST;
     if (pthread_attr_init(&attributes)) return 1;
@@ -39,6 +42,8 @@ int32_t uk_startable_threads(int32_t threads)
     /* All at once: the limits are on how many there are together. */
     while (count < threads - 1 && pthread_create(&started[count], &attributes, wait_for_gate, &g) == 0) count++;
     pthread_mutex_lock(&g.lock);
+    /* Until each has taken its memory: one that comes late would find that of one which has left, and too many would fit. */
+    while (g.waiting < count) pthread_cond_wait(&g.arrived, &g.lock);
     g.is_open = true;
     pthread_cond_broadcast(&g.opened);
     pthread_mutex_unlock(&g.lock);

@@ -2,25 +2,18 @@
 """ONNX Runtime on the exported graph."""
 from __future__ import annotations
 
-import time
-from typing import Any, Dict, Tuple
+from typing import Any, Dict
 
 import numpy as np
 import onnxruntime
 
 from configuration import Configuration, graph
-from engines.paste import Paster
-
-OUTPUTS = ("boxes", "labels", "scores", "masks28")
+from engines.exported import OUTPUTS, ExportedGraph
 
 
-class OnnxRuntime:
-    """One graph from the tensor to 28 x 28 masks; torchvision's function pastes them afterwards."""
-
-    pasted = False
-
+class OnnxRuntime(ExportedGraph):
     def __init__(self, configuration: Configuration) -> None:
-        self._paste = Paster(configuration.threads) if configuration.paste and not self.pasted else None
+        super().__init__(configuration)
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = configuration.threads
         options.inter_op_num_threads = 1
@@ -30,16 +23,8 @@ class OnnxRuntime:
         self.session = onnxruntime.InferenceSession(
             str(graph(configuration.size, configuration.detections, self.pasted)), options, providers=["CPUExecutionProvider"])
 
-    def run(self, tensor: np.ndarray) -> Tuple[Any, Dict[str, float]]:
-        found = dict(zip(OUTPUTS, self.session.run(None, {"image": tensor})))
-        begin = time.perf_counter()
-        if self._paste:
-            found["masks"] = self._paste(found["masks28"], found["boxes"], tensor.shape[1:])
-        return found, {"paste": (time.perf_counter() - begin) * 1e3}
-
-    def arrays(self, output: Any) -> Dict[str, np.ndarray]:
-        names = OUTPUTS[:3] if self.pasted else OUTPUTS
-        return {name: output[name] for name in names}
+    def infer(self, tensor: np.ndarray) -> Dict[str, Any]:
+        return dict(zip(OUTPUTS, self.session.run(None, {"image": tensor})))
 
     def about(self) -> Dict[str, str]:
         return {"onnxruntime": onnxruntime.__version__}

@@ -2,26 +2,19 @@
 """OpenVINO on the exported graph."""
 from __future__ import annotations
 
-import time
 from pathlib import Path
-from typing import Any, Dict, Tuple
+from typing import Any, Dict
 
 import numpy as np
 import openvino
 
 from configuration import DATA, Configuration, graph, intermediate
-from engines.paste import Paster
-
-OUTPUTS = ("boxes", "labels", "scores", "masks28")
+from engines.exported import OUTPUTS, ExportedGraph
 
 
-class OpenVino:
-    """One graph from the tensor to 28 x 28 masks; torchvision's function pastes them afterwards."""
-
-    pasted = False
-
+class OpenVino(ExportedGraph):
     def __init__(self, configuration: Configuration) -> None:
-        self._paste = Paster(configuration.threads) if configuration.paste and not self.pasted else None
+        super().__init__(configuration)
         settings = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_NUM_THREADS": configuration.threads,
                     "INFERENCE_PRECISION_HINT": "f32"} | self.settings()
         self.compiled = openvino.Core().compile_model(str(self.file(configuration)), "CPU", settings)
@@ -32,17 +25,9 @@ class OpenVino:
     def file(self, configuration: Configuration) -> Path:
         return graph(configuration.size, configuration.detections, self.pasted)
 
-    def run(self, tensor: np.ndarray) -> Tuple[Any, Dict[str, float]]:
+    def infer(self, tensor: np.ndarray) -> Dict[str, Any]:
         outputs = self.compiled(tensor, share_inputs=True, share_outputs=True)
-        found = {name: np.asarray(array) for name, array in zip(OUTPUTS, outputs.values())}
-        begin = time.perf_counter()
-        if self._paste:
-            found["masks"] = self._paste(found["masks28"], found["boxes"], tensor.shape[1:])
-        return found, {"paste": (time.perf_counter() - begin) * 1e3}
-
-    def arrays(self, output: Any) -> Dict[str, np.ndarray]:
-        names = OUTPUTS[:3] if self.pasted else OUTPUTS
-        return {name: output[name] for name in names}
+        return {name: np.asarray(array) for name, array in zip(OUTPUTS, outputs.values())}
 
     def about(self) -> Dict[str, str]:
         return {"openvino": openvino.__version__}
