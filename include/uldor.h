@@ -498,6 +498,30 @@ enum {
 ULDOR_API uldor_status uldor_session_run_stage(uldor_session *session, int32_t stage, const uldor_tensors *inputs,
                                                uldor_tensors **outputs);
 
+typedef struct uldor_gradients_options {
+    size_t struct_size;
+    const uldor_allocator *allocator; /* NULL: the C library's. Copied */
+    const char *config;               /* as in uldor_model_options */
+    int32_t trainable_layers;         /* stages of the backbone that learn, counted from the last, 0..5; 5: the stem, too */
+    int32_t threads;                  /* 1..1024; 0: all cores that the process may use */
+    int32_t instructions;             /* ULDOR_INSTRUCTIONS_* */
+    int32_t exact;                    /* non-zero: direct convolutions only */
+    int32_t steps;                    /* 0: gradients; 1..1000: so many steps of SGD on the same batch */
+    float rate, momentum, decay;      /* of those steps; 1e-3, 0.9, 1e-4 */
+} uldor_gradients_options;
+
+ULDOR_API uldor_status uldor_gradients_options_init(uldor_gradients_options *options, size_t struct_size);
+
+/*
+ * Losses and gradients of one batch, with everything that is random given by the caller: how training is compared with torchvision.
+ * Inputs for image i = 0, 1 ...: image.i (1xCxHxW, normalised, not padded), boxes.i (Rx4), labels.i (R), masks.i (RxHxW, 0 or
+ * 1), proposals.i (Px4), anchors.i (indices of the sampled anchors: levels, rows, columns, anchors) and regions.i (indices of the
+ * sampled regions among the proposals with the true boxes behind them). Outputs: losses (objectness, RPN box, class, box, mask) and, by
+ * its name, each trained parameter's gradient, or its value after `steps`. Errors: those of uldor_model_load_file(), INVALID_ARGUMENT.
+ */
+ULDOR_API uldor_status uldor_run_gradients(const char *path, const uldor_gradients_options *options,
+                                           const uldor_tensors *inputs, uldor_tensors **outputs);
+
 #ifdef __cplusplus
 }
 #endif

@@ -12,6 +12,14 @@ func readAllocator(_ pointer: UnsafePointer<uldor_allocator>?) throws(ULDorError
     return Allocator(user: value.user, allocate: allocate, deallocate: deallocate)
 }
 
+/// A configuration's bytes; nil for NULL.
+func configText(_ text: UnsafePointer<CChar>?) -> UnsafeBufferPointer<UInt8>? {
+    guard let text else { return nil }
+    var length = 0
+    while text[length] != 0 { length += 1 }
+    return UnsafeBufferPointer(start: UnsafeRawPointer(text).assumingMemoryBound(to: UInt8.self), count: length)
+}
+
 private var modelDefaults: uldor_model_options {
     var options = uldor_model_options()
     options.struct_size = MemoryLayout<uldor_model_options>.size
@@ -43,11 +51,7 @@ private struct LoadOptions {
         threads = count
         if let given = try readAllocator(raw.allocator) { allocator = given }
         memoryMap = raw.memory_map != 0
-        if let text = raw.config {
-            var length = 0
-            while text[length] != 0 { length += 1 }
-            config = UnsafeBufferPointer(start: UnsafeRawPointer(text).assumingMemoryBound(to: UInt8.self), count: length)
-        }
+        config = configText(raw.config)
     }
 }
 

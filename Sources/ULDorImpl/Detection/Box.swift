@@ -27,13 +27,31 @@ struct Box: BitwiseCopyable, Equatable {
     }
 }
 
-/// torchvision's BoxCoder.decode_single: deltas dx, dy, dw, dh relative to a reference box.
+extension Box {
+    /// torchvision.ops.box_iou, in its order of operations; NaN for two boxes of no area.
+    func overlap(_ other: Box) -> Float {
+        let w = Swift.max(0, Swift.min(x2, other.x2) - Swift.max(x1, other.x1))
+        let h = Swift.max(0, Swift.min(y2, other.y2) - Swift.max(y1, other.y1))
+        let intersection = w * h
+        return intersection / (area + other.area - intersection)
+    }
+}
+
+/// torchvision's BoxCoder: deltas dx, dy, dw, dh relative to a reference box.
 struct BoxCoder {
     let weights: (Float, Float, Float, Float)
     /// log(1000 / 16), the bound of dw and dh.
     private static let clip: Float = 4.135166556742356
 
     init(weights: [Float]) { self.weights = (weights[0], weights[1], weights[2], weights[3]) }
+
+    /// torchvision's encode_boxes: what ``decode(_:relativeTo:)`` turns into `box`.
+    func encode(_ box: Box, relativeTo reference: Box) -> (Float, Float, Float, Float) {
+        let width = reference.width, height = reference.height
+        let dx = weights.0 * (box.x1 + 0.5 * box.width - (reference.x1 + 0.5 * width)) / width
+        let dy = weights.1 * (box.y1 + 0.5 * box.height - (reference.y1 + 0.5 * height)) / height
+        return (dx, dy, weights.2 * log(box.width / width), weights.3 * log(box.height / height))
+    }
 
     func decode(_ deltas: UnsafePointer<Float>, relativeTo box: Box) -> Box {
         let dx = deltas[0] / weights.0, dy = deltas[1] / weights.1

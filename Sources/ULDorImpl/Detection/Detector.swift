@@ -37,7 +37,7 @@ struct Detector {
         return NetworkOutput(detections: found, count: count, masks: masks)
     }
 
-    private func features(_ input: FeatureMap, _ execution: Execution) throws(ULDorError) -> Pyramid {
+    func features(_ input: FeatureMap, _ execution: Execution) throws(ULDorError) -> Pyramid {
         let pyramid = try model.pyramid.output(height: input.height, width: input.width, execution)
         try execution.scratch { () throws(ULDorError) in
             let c = try model.backbone.output(height: input.height, width: input.width, execution)
@@ -56,13 +56,18 @@ struct Detector {
 
     private func propose(_ pyramid: Pyramid, _ size: InputSize, _ execution: Execution) throws(ULDorError) -> Regions {
         // The heads' outputs are below the result on the stack, so they stay until the pass ends; they are small.
-        let heads = try pyramid.map { (features) throws(ULDorError) in
+        let heads = try heads(pyramid, execution)
+        try execution.report(0.54, "proposals")
+        return try proposals.filter(heads, size: size, execution)
+    }
+
+    /// The RPN head's output for each level.
+    func heads(_ pyramid: Pyramid, _ execution: Execution) throws(ULDorError) -> Pyramid {
+        try pyramid.map { (features) throws(ULDorError) in
             let output = try execution.map(1, features.height, features.width, model.rpn.predictor.outChannels)
             try model.rpn.forward(features, into: output, execution)
             return output
         }
-        try execution.report(0.54, "proposals")
-        return try proposals.filter(heads, size: size, execution)
     }
 
     private func detect(

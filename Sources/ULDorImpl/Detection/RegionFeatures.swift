@@ -38,19 +38,38 @@ struct RegionPooler {
         try execution.scratch { () throws(ULDorError) in
             let rois: UnsafeMutablePointer<uk_roi> = try execution.take(count: count)
             guard !execution.isMeasuring else { return }
-            for index in 0..<count {
-                let box = boxes[index]
-                let level = level(of: box)
-                let features = pyramid[level]
-                rois[index] = uk_roi(
-                    features: features.data, height: Int32(features.height), width: Int32(features.width),
-                    channels: Int32(features.channels), spatial_scale: 1 / Float(4 << level),
-                    box: (box.x1, box.y1, box.x2, box.y2), pooled: Int32(pooled), sampling_ratio: Int32(samplingRatio),
-                    aligned: aligned)
-            }
+            for index in 0..<count { (rois[index], _) = region(boxes[index], pyramid) }
             let table = execution.table
             try execution.run { uk_roi_align($0, table, rois, Int64(count), output.data) }
         }
         return output
+    }
+
+    /// Adds the gradient of the regions' features, `count` x pooled x pooled x channels, to that of the pyramid.
+    func backward(
+        _ gradient: FeatureMap, _ boxes: UnsafePointer<Box>, count: Int, to pyramid: Pyramid, _ execution: Execution
+    ) throws(ULDorError) {
+        try execution.scratch { () throws(ULDorError) in
+            let rois: UnsafeMutablePointer<uk_roi> = try execution.take(count: count)
+            let targets: UnsafeMutablePointer<UnsafeMutablePointer<Float>?> = try execution.take(count: count)
+            guard !execution.isMeasuring else { return }
+            for index in 0..<count {
+                let (roi, level) = region(boxes[index], pyramid)
+                rois[index] = roi
+                targets[index] = pyramid[level].data
+            }
+            let table = execution.table
+            try execution.run { uk_roi_align_gradient($0, table, rois, Int64(count), gradient.data, targets) }
+        }
+    }
+
+    private func region(_ box: Box, _ pyramid: Pyramid) -> (uk_roi, level: Int) {
+        let level = level(of: box)
+        let features = pyramid[level]
+        let roi = uk_roi(
+            features: features.data, height: Int32(features.height), width: Int32(features.width),
+            channels: Int32(features.channels), spatial_scale: 1 / Float(4 << level), box: (box.x1, box.y1, box.x2, box.y2),
+            pooled: Int32(pooled), sampling_ratio: Int32(samplingRatio), aligned: aligned)
+        return (roi, level)
     }
 }

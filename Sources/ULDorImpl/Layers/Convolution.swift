@@ -6,8 +6,13 @@ import ULDorKernels
 /// transposed convolution whose kernel is its stride: for each of its `places` a 1 x 1 convolution, all at once.
 final class Convolution {
     let channels, outChannels, kernel, stride, pad, places: Int
-    private let slab: Slab
-    private let packed, bias: UnsafeMutableBufferPointer<Float>
+    private let source: Source
+
+    /// Packed once, or anew in every pass because they change.
+    private enum Source {
+        case packed(Slab, weights: UnsafeMutableBufferPointer<Float>, bias: UnsafeMutableBufferPointer<Float>)
+        case learned(LearnedWeights)
+    }
 
     /// Takes `parts` of weights `outChannels_i x channels x kernel x kernel`, each with its scale (batch norm) and bias.
     init(
@@ -20,11 +25,11 @@ final class Convolution {
         self.pad = pad ?? kernel / 2
         self.places = places
         let count = places * Int(uk_packed_floats(Int32(outChannels), Int32(channels), Int32(kernel), Int32(kernel)))
-        self.slab = slab
-        packed = try slab.take(count)
+        let packed: UnsafeMutableBufferPointer<Float> = try slab.take(count)
         let products = channels * kernel * kernel
-        bias = try slab.take(count / products)
+        let bias: UnsafeMutableBufferPointer<Float> = try slab.take(count / products)
         bias.update(repeating: 0)
+        source = .packed(slab, weights: packed, bias: bias)
         // The channels that a last panel lacks.
         guard outChannels % UK_PANEL > 0 else { return }
         for place in 1...places {
@@ -33,7 +38,29 @@ final class Convolution {
         }
     }
 
-    var memoryBytes: Int { (packed.count + bias.count) * MemoryLayout<Float>.stride }
+    /// With weights that learn; ``pack(_:scale:bias:first:count:execution:)`` is not for these.
+    init(
+        channels: Int, outChannels: Int, kernel: Int, stride: Int = 1, pad: Int? = nil, places: Int = 1, learned: LearnedWeights
+    ) {
+        self.channels = channels
+        self.outChannels = outChannels
+        self.kernel = kernel
+        self.stride = stride
+        self.pad = pad ?? kernel / 2
+        self.places = places
+        source = .learned(learned)
+    }
+
+    var memoryBytes: Int {
+        guard case .packed(_, let weights, let bias) = source else { return 0 }
+        return (weights.count + bias.count) * MemoryLayout<Float>.stride
+    }
+
+    /// nil where the weights are packed once.
+    var learned: LearnedWeights? {
+        guard case .learned(let weights) = source else { return nil }
+        return weights
+    }
 
     /// Where output channel 0 of a place stands among the rows: each begins a panel.
     func firstRow(ofPlace place: Int) -> Int { place * Int(uk_panels(Int32(outChannels))) * UK_PANEL }
@@ -43,6 +70,7 @@ final class Convolution {
         _ weights: UnsafePointer<Float>, scale: UnsafePointer<Float>?, bias newBias: UnsafePointer<Float>?, first: Int,
         count: Int, execution: uk_exec
     ) {
+        guard case .packed(_, let packed, let bias) = source else { return }
         var execution = execution
         _ = uk_pack_conv(
             &execution, weights, scale, Int32(count), Int32(channels), Int32(kernel), Int32(kernel), Int32(first),
@@ -100,8 +128,10 @@ final class Convolution {
         var work = uk_conv()
         work.input = input.map
         work.output = output.map
-        work.packed = UnsafePointer(packed.baseAddress)
-        work.bias = UnsafePointer(bias.baseAddress)
+        if case .packed(_, let weights, let bias) = source {
+            work.packed = UnsafePointer(weights.baseAddress)
+            work.bias = UnsafePointer(bias.baseAddress)
+        }
         work.batch = Int32(input.batch)
         work.channels = Int32(channels)
         work.out_channels = Int32(outChannels)
@@ -117,6 +147,7 @@ final class Convolution {
         let table = execution.table
         var plan = uk_plan_convolution(table, &work, execution.threads, execution.isExact)
         try execution.scratch { () throws(ULDorError) in
+            if case .learned(let weights) = source { (work.packed, work.bias) = try weights.pack(self, execution) }
             let scratch: UnsafeMutablePointer<Float> = try execution.take(count: Int(plan.scratch_floats))
             try execution.run { uk_convolve($0, table, &work, &plan, scratch) }
         }

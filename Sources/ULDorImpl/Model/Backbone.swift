@@ -70,6 +70,14 @@ final class Backbone {
         return BackboneFeatures(c2: try map(0), c3: try map(1), c4: try map(2), c5: try map(3))
     }
 
+    func pool(_ features: FeatureMap, into pooled: FeatureMap, _ execution: Execution) throws(ULDorError) {
+        let table = execution.table
+        try execution.run {
+            uk_max_pool(
+                $0, table, features.data, Int32(features.height), Int32(features.width), Int32(features.channels), pooled.data)
+        }
+    }
+
     /// Stage 0 reads the network's input (stem and max pooling included), stages 1..3 read the stage before.
     func forward(
         stage: Int, _ input: FeatureMap, into output: FeatureMap, _ execution: Execution
@@ -80,12 +88,7 @@ final class Backbone {
                 let pooled = try execution.map(1, input.height / 4, input.width / 4, stem.outChannels)
                 try execution.scratch { () throws(ULDorError) in
                     let features = try stem.forward(input, relu: true, execution)
-                    let table = execution.table
-                    try execution.run {
-                        uk_max_pool(
-                            $0, table, features.data, Int32(features.height), Int32(features.width),
-                            Int32(features.channels), pooled.data)
-                    }
+                    try pool(features, into: pooled, execution)
                 }
                 current = pooled
             }
@@ -99,111 +102,79 @@ final class Backbone {
             }
         }
     }
-}
 
-/// torchvision's BasicBlock (two 3 x 3) or Bottleneck (1 x 1, 3 x 3, 1 x 1), with the projection where the shape changes.
-final class ResidualBlock {
-    let first, second: Convolution
-    /// Bottlenecks only.
-    let third: Convolution?
-    let projection: Convolution?
+    // MARK: Learning
 
-    init(
-        _ loader: TensorLoader, _ prefix: String, channels: Int, stride: Int, config: ModelConfig
-    ) throws(ULDorError) {
-        let eps = config.batchNormEps
-        let isBottleneck = loader.containsAny(below: "\(prefix).conv3.") || loader.containsAny(below: "\(prefix).bn3.")
-        let strideOnFirst = !isBottleneck || config.strideIn1x1
-        first = try loader.convolution(
-            "\(prefix).conv1", norm: "\(prefix).bn1", channels: channels, kernel: isBottleneck ? 1 : 3,
-            stride: strideOnFirst ? stride : 1, eps: eps)
-        second = try loader.convolution(
-            "\(prefix).conv2", norm: "\(prefix).bn2", channels: first.outChannels, kernel: 3,
-            stride: strideOnFirst ? 1 : stride, eps: eps)
-        third =
-            isBottleneck
-            ? try loader.convolution("\(prefix).conv3", norm: "\(prefix).bn3", channels: second.outChannels, kernel: 1, eps: eps)
-            : nil
-        let outChannels = third?.outChannels ?? second.outChannels
-        let hasProjection = loader.containsAny(below: "\(prefix).downsample.")
-        guard hasProjection || (stride == 1 && channels == outChannels) else {
-            throw loader.error("tensor \(prefix).downsample.0.weight is missing")
-        }
-        projection =
-            hasProjection
-            ? try loader.convolution(
-                "\(prefix).downsample.0", norm: "\(prefix).downsample.1", channels: channels, outChannels: outChannels,
-                kernel: 1, stride: stride, eps: eps)
-            : nil
+    /// The first of stages 0..3 that learns; 4 where none does.
+    var firstTrained: Int { stages.firstIndex { $0[0].isTrained } ?? 4 }
+
+    /// What the backward pass reads: nothing of what is frozen.
+    struct Trace {
+        var features: BackboneFeatures
+        var blocks: [[ResidualBlock.Trace]] = [[], [], [], []]
+        /// Where the stem learns: the input, the stem's output and the pooled one.
+        var stem: (input: FeatureMap, output: FeatureMap, pooled: FeatureMap)?
     }
 
-    var outChannels: Int { third?.outChannels ?? second.outChannels }
-
-    var memoryBytes: Int {
-        first.memoryBytes + second.memoryBytes + (third?.memoryBytes ?? 0) + (projection?.memoryBytes ?? 0)
-    }
-
-    func forward(_ input: FeatureMap, into output: FeatureMap, _ execution: Execution) throws(ULDorError) {
-        try execution.scratch { () throws(ULDorError) in
-            // The projection is written where the sum will stand, and read from there as the residual.
-            var identity = input
-            if let projection {
-                try projection.forward(input, into: output, relu: false, execution)
-                identity = output
-            }
-            let a = try first.forward(input, relu: true, execution)
-            if let third {
-                let b = try second.forward(a, relu: true, execution)
-                try third.forward(b, into: output, residual: identity, relu: true, execution)
+    func trace(_ input: FeatureMap, _ execution: Execution) throws(ULDorError) -> Trace {
+        var trace = Trace(features: try output(height: input.height, width: input.width, execution))
+        var current = input
+        for stage in 0..<4 {
+            let output = trace.features[stage]
+            if stage < firstTrained {
+                try forward(stage: stage, current, into: output, execution)
             } else {
-                try second.forward(a, into: output, residual: identity, relu: true, execution)
+                if stage == 0 {
+                    let features = try stem.forward(current, relu: true, execution)
+                    let pooled = try execution.map(1, input.height / 4, input.width / 4, stem.outChannels)
+                    try pool(features, into: pooled, execution)
+                    if stem.isTrained { trace.stem = (current, features, pooled) }
+                    current = pooled
+                }
+                for (index, block) in stages[stage].enumerated() {
+                    let isLast = index == stages[stage].count - 1
+                    let target = isLast ? output : try execution.map(like: output)
+                    trace.blocks[stage].append(try block.trace(current, into: target, execution))
+                    current = target
+                }
+            }
+            current = output
+        }
+        return trace
+    }
+
+    /// `gradients` are those of C2..C5, as far as they learn, and are overwritten: each stage adds its own to the one before.
+    func backward(_ trace: Trace, _ gradients: BackboneFeatures, _ execution: Execution) throws(ULDorError) {
+        for stage in (firstTrained..<4).reversed() {
+            let gradient = gradients[stage]
+            for index in (1..<stages[stage].count).reversed() {
+                try stages[stage][index].backward(trace.blocks[stage][index], gradient, into: gradient, execution)
+            }
+            if stage > firstTrained {
+                try stages[stage][0].backward(trace.blocks[stage][0], gradient, into: gradients[stage - 1], execution)
+            } else if let stem = trace.stem {
+                try execution.scratch { () throws(ULDorError) in
+                    let pooled = try execution.map(like: stem.pooled)
+                    execution.zero(pooled)
+                    try stages[stage][0].backward(trace.blocks[stage][0], gradient, into: pooled, execution)
+                    try backwardStem(stem.input, stem.output, pooled, execution)
+                }
+            } else {
+                try stages[stage][0].backward(trace.blocks[stage][0], gradient, into: nil, execution)
             }
         }
     }
-}
 
-extension TensorLoader {
-    /// Loads a convolution without bias and the frozen batch norm behind it, folded (torchvision's FrozenBatchNorm2d:
-    /// y = (x - mean) * weight / sqrt(var + eps) + bias).
-    func convolution(
-        _ name: String, norm: String, channels: Int? = nil, outChannels: Int? = nil, kernel: Int, stride: Int = 1, eps: Float
-    ) throws(ULDorError) -> Convolution {
-        let record = try require(["\(name).weight"]).record
-        let out = outChannels ?? record.dim(0), inner = channels ?? record.dim(1)
-        try check(name, out, inner)
-        let weights = try find(["\(name).weight"], shape: [out, inner, kernel, kernel])
-        let scale = try load(["\(norm).weight"], shape: [out])
-        let shift = try load(["\(norm).bias"], shape: [out])
-        let mean = try load(["\(norm).running_mean"], shape: [out])
-        let variance = try load(["\(norm).running_var"], shape: [out])
-        for index in 0..<out {
-            let spread = variance.base[index] + eps
-            guard spread > 0 else {
-                throw error("tensor \(norm).running_var holds \(variance.base[index]) at element \(index): not a variance")
-            }
-            scale.base[index] /= spread.squareRoot()
-            shift.base[index] -= mean.base[index] * scale.base[index]
+    private func backwardStem(
+        _ input: FeatureMap, _ output: FeatureMap, _ pooled: FeatureMap, _ execution: Execution
+    ) throws(ULDorError) {
+        let gradient = try execution.map(like: output), table = execution.table
+        try execution.run {
+            uk_max_pool_gradient(
+                $0, table, output.data, Int32(output.height), Int32(output.width), Int32(output.channels), pooled.data,
+                gradient.data)
         }
-        let layer = try Convolution(channels: inner, outChannels: out, kernel: kernel, stride: stride, slab: slab)
-        try pack(weights, into: layer, scale: scale.base, bias: shift.base)
-        return layer
-    }
-
-    /// Loads a convolution with bias; `names` are prefixes, the first that the file has is taken.
-    func convolution(_ names: [String], channels: Int, outChannels: Int? = nil, kernel: Int) throws(ULDorError) -> Convolution {
-        let (name, record) = try require(names.map { "\($0).weight" })
-        let out = outChannels ?? record.dim(0)
-        try check(name, out, channels)
-        let weights = try find([name], shape: [out, channels, kernel, kernel])
-        let bias = try load(names.map { "\($0).bias" }, shape: [out])
-        let layer = try Convolution(channels: channels, outChannels: out, kernel: kernel, slab: slab)
-        try pack(weights, into: layer, bias: bias.base)
-        return layer
-    }
-
-    func check(_ name: String, _ out: Int, _ inner: Int) throws(ULDorError) {
-        guard out <= UK_MAX_CHANNELS, inner <= UK_MAX_CHANNELS else {
-            throw error("tensor \(name) has more than \(UK_MAX_CHANNELS) channels")
-        }
+        try execution.maskGradient(gradient, by: output)
+        try stem.backward(input, gradient, into: nil, execution)
     }
 }

@@ -35,11 +35,32 @@ final class BoxHead {
         _ features: FeatureMap, into output: FeatureMap, _ execution: Execution
     ) throws(ULDorError) {
         try execution.scratch { () throws(ULDorError) in
-            let rows = FeatureMap(
-                data: features.data, batch: features.batch, height: 1, width: 1, channels: fc6.channels)
-            let hidden = try fc7.forward(try fc6.forward(rows, relu: true, execution), relu: true, execution)
+            let hidden = try fc7.forward(try fc6.forward(asRows(features), relu: true, execution), relu: true, execution)
             try predictor.forward(hidden, into: output, relu: false, execution)
         }
+    }
+
+    /// Forward and backward at once: `loss` gets the output and overwrites it with its gradient. The features' gradient is written
+    /// to `inputGradient`.
+    func learn(
+        _ features: FeatureMap, into inputGradient: FeatureMap, _ execution: Execution, loss: (FeatureMap) -> Void
+    ) throws(ULDorError) {
+        try execution.scratch { () throws(ULDorError) in
+            let rows = asRows(features)
+            let first = try fc6.forward(rows, relu: true, execution), second = try fc7.forward(first, relu: true, execution)
+            let output = try predictor.forward(second, relu: false, execution)
+            if !execution.isMeasuring { loss(output) }
+            let g7 = try execution.map(like: second), g6 = try execution.map(like: first)
+            try predictor.backward(second, output, into: g7, execution)
+            try execution.maskGradient(g7, by: second)
+            try fc7.backward(first, g7, into: g6, execution)
+            try execution.maskGradient(g6, by: first)
+            try fc6.backward(rows, g6, into: asRows(inputGradient), execution)
+        }
+    }
+
+    private func asRows(_ features: FeatureMap) -> FeatureMap {
+        FeatureMap(data: features.data, batch: features.batch, height: 1, width: 1, channels: fc6.channels)
     }
 
     /// A new map for the output of `regions` regions.
@@ -53,6 +74,13 @@ extension TensorLoader {
         _ weights: (name: String, record: TensorRecord), bias: [String], cells: Int
     ) throws(ULDorError) -> Convolution {
         let columns = weights.record.dim(0)
+        if let store {
+            return Convolution(
+                channels: weights.record.dim(1), outChannels: columns, kernel: 1,
+                learned: LearnedWeights(
+                    store, weights: try keep([weights.name], shape: [nil, nil], in: store, cells: cells),
+                    bias: try keep(bias, shape: [columns], in: store)))
+        }
         let bias = try load(bias, shape: [columns])
         let layer = try Convolution(channels: weights.record.dim(1), outChannels: columns, kernel: 1, slab: slab)
         try pack(weights, into: layer, bias: bias.base, cells: cells)

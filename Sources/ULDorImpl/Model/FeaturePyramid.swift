@@ -61,16 +61,54 @@ final class FeaturePyramid {
     func forward(
         _ features: BackboneFeatures, into pyramid: Pyramid, _ execution: Execution
     ) throws(ULDorError) {
+        try execution.scratch { () throws(ULDorError) in _ = try trace(features, into: pyramid, execution) }
+    }
+
+    /// The forward pass, keeping the merged maps that the 3 x 3 convolutions read.
+    func trace(
+        _ features: BackboneFeatures, into pyramid: Pyramid, _ execution: Execution
+    ) throws(ULDorError) -> BackboneFeatures {
+        // Lateral connection plus the nearest-neighbour upsampled level above, in one pass.
+        func merge(_ level: Int, _ above: FeatureMap?) throws(ULDorError) -> FeatureMap {
+            let merged = try inner[level].forward(features[level], residual: above, relu: false, execution)
+            try outer[level].forward(merged, into: pyramid[level], relu: false, execution)
+            return merged
+        }
+        let m5 = try merge(3, nil), m4 = try merge(2, m5), m3 = try merge(1, m4), m2 = try merge(0, m3)
+        subsample(pyramid.p5, into: pyramid.p6, execution)
+        return BackboneFeatures(c2: m2, c3: m3, c4: m4, c5: m5)
+    }
+
+    /// `gradient` is that of P2..P6 and is overwritten; that of C2..C5 is written to `inputGradient`, from stage `first` on.
+    func backward(
+        _ features: BackboneFeatures, merged: BackboneFeatures, _ gradient: Pyramid, into inputGradient: BackboneFeatures,
+        first: Int, _ execution: Execution
+    ) throws(ULDorError) {
+        addSubsampled(gradient.p6, to: gradient.p5, execution)
         try execution.scratch { () throws(ULDorError) in
-            var above: FeatureMap?
-            for level in (0..<4).reversed() {
-                // Lateral connection plus the nearest-neighbour upsampled level above, in one pass.
-                let merged = try inner[level].forward(features[level], residual: above, relu: false, execution)
-                try outer[level].forward(merged, into: pyramid[level], relu: false, execution)
-                above = merged
+            var finer: FeatureMap?
+            for level in 0..<4 {
+                let here = try execution.map(like: merged[level])
+                try outer[level].backward(merged[level], gradient[level], into: here, execution)
+                if let finer {
+                    var fine = finer.map, coarse = here.map
+                    try execution.run { uk_upsample_gradient($0, &fine, &coarse, 1, Int32(here.channels)) }
+                }
+                try inner[level].backward(features[level], here, into: level >= first ? inputGradient[level] : nil, execution)
+                finer = here
             }
         }
-        subsample(pyramid.p5, into: pyramid.p6, execution)
+    }
+
+    private func addSubsampled(_ from: FeatureMap, to: FeatureMap, _ execution: Execution) {
+        guard !execution.isMeasuring else { return }
+        for y in 0..<from.height {
+            for x in 0..<from.width {
+                let source = from.data + (y * from.width + x) * from.channels
+                let target = to.data + (y * 2 * to.width + x * 2) * to.channels
+                for channel in 0..<from.channels { target[channel] += source[channel] }
+            }
+        }
     }
 
     private func subsample(_ from: FeatureMap, into to: FeatureMap, _ execution: Execution) {

@@ -29,25 +29,9 @@ final class MaskHead {
                 || loader.containsAny(below: "\(prefix)mask_fcn\(convolutions.count + 1)."))
         self.convolutions = convolutions
 
-        let name = "roi_heads.mask_predictor.conv5_mask"
-        let weights = try loader.load(["\(name).weight"], shape: [channels, nil, 2, 2])
-        let out = weights.count / (channels * 4)
-        try loader.check(name, out, channels)
-        let bias = try loader.load(["\(name).bias"], shape: [out])
-        let upsampling = try Convolution(
-            channels: channels, outChannels: out, kernel: 1, places: 4, slab: loader.slab)
-        let part = try Buffer<Float>(count: channels * out, allocator: loader.allocator)
-        for place in 0..<upsampling.places {
-            // torch.nn.ConvTranspose2d stores in x out x kernel x kernel.
-            for o in 0..<out {
-                for c in 0..<channels { part.base[o * channels + c] = weights.base[(c * out + o) * 4 + place] }
-            }
-            upsampling.pack(
-                part.base, scale: nil, bias: bias.base, first: upsampling.firstRow(ofPlace: place), count: out,
-                execution: loader.execution)
-        }
-        self.upsampling = upsampling
-        predictor = try loader.predictor([("roi_heads.mask_predictor.mask_fcn_logits", classes)], channels: out, rank: 4)
+        upsampling = try loader.transposed("roi_heads.mask_predictor.conv5_mask", channels: channels)
+        predictor = try loader.predictor(
+            [("roi_heads.mask_predictor.mask_fcn_logits", classes)], channels: upsampling.outChannels, rank: 4)
     }
 
     var memoryBytes: Int { (convolutions + [upsampling]).reduce(predictor.memoryBytes) { $0 + $1.memoryBytes } }
@@ -74,6 +58,37 @@ final class MaskHead {
         }
     }
 
+    /// Forward and backward at once: `loss` gets the logits and overwrites them with their gradient. The features' gradient is
+    /// written to `inputGradient`.
+    func learn(
+        _ features: FeatureMap, into inputGradient: FeatureMap, _ execution: Execution, loss: (FeatureMap) -> Void
+    ) throws(ULDorError) {
+        try execution.scratch { () throws(ULDorError) in
+            var hidden = [features]
+            for (index, convolution) in convolutions.enumerated() {
+                hidden.append(try convolution.forward(hidden[index], relu: true, execution))
+            }
+            var above = try execution.map(like: hidden[convolutions.count])
+            try execution.scratch { () throws(ULDorError) in
+                let last = hidden[convolutions.count]
+                let up = try execution.map(last.batch, size, size, upsampling.outChannels)
+                try upsampling.forwardTransposed(last, into: up, relu: true, execution)
+                let logits = try predictor.forward(up, relu: false, execution)
+                if !execution.isMeasuring { loss(logits) }
+                let gradient = try execution.map(like: up)
+                try predictor.backward(up, logits, into: gradient, execution)
+                try execution.maskGradient(gradient, by: up)
+                try upsampling.backwardTransposed(last, gradient, into: above, execution)
+            }
+            for index in convolutions.indices.reversed() {
+                try execution.maskGradient(above, by: hidden[index + 1])
+                let below = index == 0 ? inputGradient : try execution.map(like: hidden[index])
+                try convolutions[index].backward(hidden[index], above, into: below, execution)
+                above = below
+            }
+        }
+    }
+
     /// The 3 x 3 convolutions, back and forth between `features` and one other map where the channels stay as many.
     private func convolve(_ features: FeatureMap, _ execution: Execution) throws(ULDorError) -> FeatureMap {
         var from = features, spare: FeatureMap?
@@ -88,5 +103,32 @@ final class MaskHead {
             (from, spare) = (to, from)
         }
         return from
+    }
+}
+
+extension TensorLoader {
+    /// A 2 x 2 transposed convolution of stride 2; torch.nn.ConvTranspose2d stores in x out x kernel x kernel.
+    fileprivate func transposed(_ name: String, channels: Int) throws(ULDorError) -> Convolution {
+        let shape: [Int?] = [channels, nil, 2, 2]
+        let out = try find(["\(name).weight"], shape: shape).record.dim(1)
+        try check(name, out, channels)
+        if let store {
+            return Convolution(
+                channels: channels, outChannels: out, kernel: 1, places: 4,
+                learned: LearnedWeights(
+                    store, weights: try keep(["\(name).weight"], shape: shape, in: store),
+                    bias: try keep(["\(name).bias"], shape: [out], in: store), isTransposed: true))
+        }
+        let weights = try load(["\(name).weight"], shape: shape), bias = try load(["\(name).bias"], shape: [out])
+        let layer = try Convolution(channels: channels, outChannels: out, kernel: 1, places: 4, slab: slab)
+        let part = try Buffer<Float>(count: channels * out, allocator: allocator)
+        for place in 0..<layer.places {
+            for o in 0..<out {
+                for c in 0..<channels { part.base[o * channels + c] = weights.base[(c * out + o) * 4 + place] }
+            }
+            layer.pack(
+                part.base, scale: nil, bias: bias.base, first: layer.firstRow(ofPlace: place), count: out, execution: execution)
+        }
+        return layer
     }
 }

@@ -31,10 +31,16 @@ public final class Model: @unchecked Sendable {
         try self.init(ByteSource(memory: base, count: bytes.count), config, threads, allocator)
     }
 
-    private init(
+    private convenience init(
         _ source: ByteSource, _ override: UnsafeBufferPointer<UInt8>?, _ threads: Int32, _ allocator: Allocator
     ) throws(ULDorError) {
         let file = try Safetensors(source, allocator: allocator)
+        try self.init(TensorLoader(file, threads: threads), override)
+    }
+
+    /// `loader` says whether the weights are packed or learn.
+    init(_ loader: TensorLoader, _ override: UnsafeBufferPointer<UInt8>?) throws(ULDorError) {
+        let file = loader.file, source = file.source, allocator = loader.allocator
         var text = GrowableBuffer<UInt8>(allocator: allocator)
         var config = ModelConfig()
         if let override {
@@ -44,7 +50,6 @@ public final class Model: @unchecked Sendable {
             try decodeJSONString(raw, into: &text)
             config = try ConfigReader(UnsafeBufferPointer(text.elements), source: source.name, allocator: allocator).read()
         }
-        let loader = TensorLoader(file, threads: threads)
         if override == nil, file.config == nil {
             config.classes = try Self.guessClasses(loader)
         }

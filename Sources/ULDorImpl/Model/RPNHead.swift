@@ -33,8 +33,13 @@ final class RPNHead {
 extension TensorLoader {
     /// Several 1 x 1 convolutions or fully connected layers (`rank` 4 or 2) on the same input, as one.
     func predictor(_ parts: [(name: String, rows: Int)], channels: Int, rank: Int) throws(ULDorError) -> Convolution {
-        let layer = try Convolution(
-            channels: channels, outChannels: parts.reduce(0) { $0 + $1.rows }, kernel: 1, slab: slab)
+        let outChannels = parts.reduce(0) { $0 + $1.rows }
+        if let store {
+            return Convolution(
+                channels: channels, outChannels: outChannels, kernel: 1,
+                learned: try keepTogether(parts, channels: channels, rank: rank, in: store))
+        }
+        let layer = try Convolution(channels: channels, outChannels: outChannels, kernel: 1, slab: slab)
         var first = 0
         for (name, rows) in parts {
             let weights = try find(["\(name).weight"], shape: rank == 4 ? [rows, channels, 1, 1] : [rows, channels])
@@ -43,5 +48,18 @@ extension TensorLoader {
             first += rows
         }
         return layer
+    }
+
+    /// One behind the other in the store, so that they are one matrix.
+    private func keepTogether(
+        _ parts: [(name: String, rows: Int)], channels: Int, rank: Int, in store: ParameterStore
+    ) throws(ULDorError) -> LearnedWeights {
+        var weights: [ParameterStore.Tensor] = [], biases: [ParameterStore.Tensor] = []
+        for (name, rows) in parts {
+            let shape = rank == 4 ? [rows, channels, 1, 1] : [rows, channels]
+            weights.append(try keep(["\(name).weight"], shape: shape, in: store))
+        }
+        for (name, rows) in parts { biases.append(try keep(["\(name).bias"], shape: [rows], in: store)) }
+        return LearnedWeights(store, weights: weights[0], bias: biases[0])
     }
 }

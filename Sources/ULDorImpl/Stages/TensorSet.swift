@@ -80,16 +80,16 @@ public final class TensorSet {
         return try result.get()
     }
 
+    func find(_ name: String) -> Entry? { entries.elements.first { String(cString: $0.name) == name } }
+
     /// The tensor of this name and shape (nil: any size).
     func require(_ name: String, _ shape: [Int?]) throws(ULDorError) -> Entry {
-        for entry in entries.elements where String(cString: entry.name) == name {
-            let dims = (0..<Int(entry.rank)).map(entry.dim)
-            guard dims.count == shape.count, zip(dims, shape).allSatisfy({ $1 == nil || $0 == $1 }) else {
-                throw .invalidArgument(
-                    "inputs: tensor \(name) has shape \(dims), expected \(shape.map { $0.map(String.init) ?? "any" })")
-            }
-            return entry
+        guard let entry = find(name) else { throw .invalidArgument("inputs: tensor \(name) is missing") }
+        let dims = (0..<Int(entry.rank)).map(entry.dim)
+        guard dims.count == shape.count, zip(dims, shape).allSatisfy({ $1 == nil || $0 == $1 }) else {
+            throw .invalidArgument(
+                "inputs: tensor \(name) has shape \(dims), expected \(shape.map { $0.map(String.init) ?? "any" })")
         }
-        throw .invalidArgument("inputs: tensor \(name) is missing")
+        return entry
     }
 }

@@ -81,13 +81,16 @@ final class Safetensors {
         self.records = records
     }
 
+    /// Sorted by name.
+    var allRecords: Slice<UnsafeMutableBufferPointer<TensorRecord>> { records.elements.prefix(recordCount) }
+
     func find(_ name: String) -> TensorRecord? { place(of: name).map { records.base[$0] } }
 
     /// Whether any tensor's name begins so: then the layer is there, and a tensor that it lacks is missing.
     func containsAny(below prefix: String) -> Bool {
         var prefix = prefix
         return prefix.withUTF8 { bytes in
-            records.elements.prefix(recordCount).contains { $0.name.starts(with: bytes) }
+            allRecords.contains { $0.name.starts(with: bytes) }
         }
     }
 
@@ -96,7 +99,7 @@ final class Safetensors {
     /// Name of a tensor of the detector's own parts that nothing has taken: a checkpoint of another network, or one that
     /// lacks the tensor which would have led there.
     func firstUnused() -> String? {
-        for record in records.elements.prefix(recordCount) where !record.isUsed {
+        for record in allRecords where !record.isUsed {
             let name = printable(record.name)
             let isPart = name.hasPrefix("backbone.") || name.hasPrefix("rpn.") || name.hasPrefix("roi_heads.")
             if isPart, !name.hasSuffix(".num_batches_tracked") { return name }

@@ -7,11 +7,14 @@ final class TensorLoader {
     private(set) var parameters = 0
     /// Where the layers' weights lie.
     let slab: Slab
+    /// Where they lie instead when the model learns.
+    let store: ParameterStore?
     /// What weights pass through on their way into the layers.
     private var staging: GrowableBuffer<Float>
 
-    init(_ file: Safetensors, threads: Int32) {
+    init(_ file: Safetensors, threads: Int32, store: ParameterStore? = nil) {
         self.file = file
+        self.store = store
         self.execution = uk_exec(threads: threads, state: nil)
         // Packed weights are about as large as the file, or twice that of one in half precision.
         self.slab = Slab(expected: file.source.count, allocator: file.allocator)
@@ -65,6 +68,28 @@ final class TensorLoader {
         guard bad < 0 else { throw error("tensor \(name) holds \(values.base[Int(bad)]) at element \(bad)") }
         take(name, record)
         return values
+    }
+
+    /// Copies a tensor into the store; `cells` as in ``pack(_:into:first:scale:bias:cells:)``.
+    func keep(
+        _ names: [String], shape: [Int?], in store: ParameterStore, cells: Int = 1
+    ) throws(ULDorError) -> ParameterStore.Tensor {
+        let (name, record) = try find(names, shape: shape)
+        let values = try load([name], shape: shape)
+        let tensor = try store.add(name, dims: (0..<record.rank).map(record.dim), cells: cells)
+        let to = store.pointer(tensor)
+        guard cells > 1 else {
+            to.update(from: values.base, count: tensor.count)
+            return tensor
+        }
+        let rowLength = tensor.count / tensor.dims[0], channels = rowLength / cells
+        for row in 0..<tensor.dims[0] {
+            var map = uk_map(
+                data: to + row * rowLength, image_stride: 0, row_stride: 0, pixel_stride: Int64(channels), height: 1,
+                width: Int32(cells))
+            uk_from_planes(values.base + row * rowLength, Int32(channels), &map)
+        }
+        return tensor
     }
 
     /// Packs a tensor as output channels [first, first + its rows) of a layer, on all threads. `cells`: how many of the input's

@@ -87,6 +87,24 @@ int64_t uk_suppress_floats(int32_t kept);
 int32_t uk_suppress(const uk_exec *exec, const uk_table *table, const float *boxes, int32_t *order, int32_t count, float threshold,
                     int32_t limit, float *scratch);
 
+
+typedef struct uk_gradient {
+    uk_map input; uk_map output_gradient; uk_map input_gradient; bool adds;
+    const float *weights; const float *scale; float *weight_gradient; float *bias_gradient;
+    int32_t batch, channels, out_channels, kernel, stride, pad;
+} uk_gradient;
+int64_t uk_input_gradient_floats(const uk_table *table, const uk_gradient *g, int32_t threads, bool exact);
+int uk_input_gradient(const uk_exec *exec, const uk_table *table, const uk_gradient *g, bool exact, float *scratch);
+int64_t uk_weight_gradient_floats(const uk_table *table, const uk_gradient *g, int32_t threads);
+int uk_weight_gradient(const uk_exec *exec, const uk_table *table, const uk_gradient *g, float *scratch);
+int uk_relu_gradient(const uk_exec *exec, const float *output, float *gradient, int64_t count);
+int uk_upsample_gradient(const uk_exec *exec, const uk_map *fine, const uk_map *coarse, int32_t batch, int32_t channels);
+int uk_roi_align_gradient(const uk_exec *exec, const uk_table *table, const uk_roi *rois, int64_t count, const float *gradient, float *const *targets);
+int uk_max_pool_gradient(const uk_exec *exec, const uk_table *table, const float *input, int32_t height, int32_t width, int32_t channels, const float *output_gradient, float *input_gradient);
+int uk_accumulate(const uk_exec *exec, const float *from, int64_t count, float *to);
+int uk_bias_gradient(const uk_exec *exec, const float *gradient, int64_t pixels, int32_t channels, float *bias_gradient);
+int uk_sgd(const uk_exec *exec, float *weights, const float *gradients, float *momentum, int64_t count, float rate, float momentum_factor, float decay, float factor, bool first);
+
 /* ------------------------------------------------------------------------------------------ Conversions */
 
 enum { UK_F32 = 0, UK_F16 = 1, UK_BF16 = 2 };

@@ -10,6 +10,7 @@ from .errors import (
     BufferTooSmall, Busy, Cancelled, Degenerate, FileError, FormatError, ImageError, InternalError, InvalidArgument,
     ModelError, NoMemory, UldorError, Unsupported,
 )
+from .gradients import run_gradients
 from .model import Model, ModelInfo
 from .pseudo_mask import PseudoMask
 from .result import Detection, Diameter, Result
@@ -29,5 +30,5 @@ __all__ = [
     "BufferTooSmall", "Busy", "Cancelled", "Degenerate", "Detection", "Diameter", "FileError", "FormatError",
     "INPUT_STEPS", "ImageError", "InputInfo", "InternalError", "InvalidArgument", "Model", "ModelError", "ModelInfo",
     "NoMemory", "PseudoMask", "Result", "STAGES", "Session", "SessionInfo", "UldorError", "Unsupported",
-    "library_version",
+    "library_version", "run_gradients",
 ]

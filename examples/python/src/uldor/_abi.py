@@ -176,9 +176,17 @@ class tensor(Structure):
     ]
 
 
+class gradients_options(Structure):
+    _fields_ = [
+        ("struct_size", c_size_t), ("allocator", POINTER(allocator)), ("config", c_char_p), ("trainable_layers", c_int32),
+        ("threads", c_int32), ("instructions", c_int32), ("exact", c_int32), ("steps", c_int32), ("rate", c_float),
+        ("momentum", c_float), ("decay", c_float),
+    ]
+
+
 STRUCTS: Tuple[type, ...] = (
     allocator, model_options, model_info, image, session_options, session_info, input_info, result_info, detection,
-    pseudo_mask_info, tensor)
+    pseudo_mask_info, tensor, gradients_options)
 
 # Handles are void pointers: ctypes turns those that a call returns into int or None.
 _handle = c_void_p
@@ -227,6 +235,8 @@ PROTOTYPES: List[Tuple[str, Any, List[Any]]] = [
     ("tensors_get_count", c_int32, [_handle, POINTER(c_int32)]),
     ("tensors_get", c_int32, [_handle, c_int32, POINTER(tensor)]),
     ("session_run_stage", c_int32, [_handle, c_int32, _handle, _handle_out]),
+    ("gradients_options_init", c_int32, [POINTER(gradients_options), c_size_t]),
+    ("run_gradients", c_int32, [c_char_p, POINTER(gradients_options), _handle, _handle_out]),
 ]
 
 for _name, _result, _arguments in PROTOTYPES:

@@ -1,0 +1,146 @@
+# SPDX-License-Identifier: Apache-2.0
+"""torchvision's losses, gradients and SGD steps of one batch, with the random draws recorded or replayed. Needs torch.
+
+A batch is a dict of arrays as uldor.run_gradients() takes it: image.i, boxes.i, labels.i, masks.i and, once drawn,
+proposals.i, anchors.i, regions.i. Images of a batch have one size: torchvision pads to the largest, libuldor does not."""
+from __future__ import annotations
+
+import os
+from typing import Any, Dict, List
+
+import numpy as np
+import torch
+from torch import Tensor
+from torchvision.models.detection import MaskRCNN
+
+import torchvision_model
+from synthetic_slice import ct_like
+
+LOSSES = ("loss_objectness", "loss_rpn_box_reg", "loss_classifier", "loss_box_reg", "loss_mask")
+Batch = Dict[str, np.ndarray]
+
+
+def random_batch(count: int, height: int, width: int, slices: int, lesions: List[int], classes: int, seed: int) -> Batch:
+    """Synthetic slices; elliptical lesions on them, of any class, as many as `lesions` says for each image."""
+    random = np.random.default_rng(seed)
+    batch: Batch = {}
+    for i in range(count):
+        batch[f"image.{i}"] = ct_like(height, width, slices, seed + i)[None].astype(np.float32)
+        number = lesions[i % len(lesions)]
+        sides = random.uniform(0.08, 0.35, (number, 2)) * min(height, width)
+        corners = random.uniform(0.02, 0.6, (number, 2)) * (width, height)
+        boxes = np.concatenate([corners, np.minimum(corners + sides, (width - 1, height - 1))], 1).astype(np.float32)
+        y, x = np.mgrid[:height, :width] + 0.5
+        masks = [((x - (b[0] + b[2]) / 2) / (b[2] - b[0]) * 2) ** 2 + ((y - (b[1] + b[3]) / 2) / (b[3] - b[1]) * 2) ** 2 <= 1 for b in boxes]
+        batch[f"boxes.{i}"] = boxes
+        batch[f"labels.{i}"] = random.integers(1, classes, number).astype(np.float32)
+        batch[f"masks.{i}"] = np.array(masks, np.float32).reshape(number, height, width)
+    return batch
+
+
+def count(batch: Batch) -> int:
+    return sum(name.startswith("image.") for name in batch)
+
+
+def load(path: str | os.PathLike, dtype: torch.dtype, trainable_layers: int) -> MaskRCNN:
+    """In training mode, with the backbone's stages frozen that torchvision would freeze."""
+    model, _ = torchvision_model.load(path, dtype)
+    model.requires_grad_(True)
+    trained = ["layer4", "layer3", "layer2", "layer1", "conv1"][:trainable_layers]
+    for name, parameter in model.backbone.body.named_parameters():
+        parameter.requires_grad_(any(name.startswith(part) for part in trained))
+    return model.train()
+
+
+class _Recorder:
+    """A sampler that keeps what it draws."""
+
+    def __init__(self, sampler: Any) -> None:
+        self.sampler, self.drawn = sampler, []
+
+    def __call__(self, labels: List[Tensor]) -> Any:
+        positive, negative = self.sampler(labels)
+        self.drawn = [torch.where(p | n)[0] for p, n in zip(positive, negative)]
+        return positive, negative
+
+
+def _replay(batch: Batch, name: str) -> Any:
+    def sample(labels: List[Tensor]) -> Any:
+        positive, negative = [], []
+        for i, own in enumerate(labels):
+            drawn = torch.zeros_like(own, dtype=torch.bool)
+            drawn[torch.from_numpy(batch[f"{name}.{i}"].astype(np.int64))] = True
+            positive.append((drawn & (own >= 1)).to(torch.uint8))
+            negative.append((drawn & (own == 0)).to(torch.uint8))
+        return positive, negative
+    return sample
+
+
+def _forward(model: MaskRCNN, batch: Batch) -> Dict[str, Tensor]:
+    dtype = next(model.parameters()).dtype
+    images = [torch.from_numpy(batch[f"image.{i}"][0]).to(dtype) for i in range(count(batch))]
+    targets = [{"boxes": torch.from_numpy(batch[f"boxes.{i}"]).to(dtype),
+                "labels": torch.from_numpy(batch[f"labels.{i}"]).long(),
+                "masks": torch.from_numpy(batch[f"masks.{i}"]).to(torch.uint8)} for i in range(count(batch))]
+    return model(images, targets)
+
+
+def draw(path: str | os.PathLike, batch: Batch, seed: int, anchors: int = 256, regions: int = 512) -> Batch:
+    """The batch with proposals and samples drawn by torchvision, in float32."""
+    torch.manual_seed(seed)
+    model = load(path, torch.float32, 0)
+    model.rpn.fg_bg_sampler.batch_size_per_image = anchors
+    model.roi_heads.fg_bg_sampler.batch_size_per_image = regions
+    rpn, heads = _Recorder(model.rpn.fg_bg_sampler), _Recorder(model.roi_heads.fg_bg_sampler)
+    model.rpn.fg_bg_sampler, model.roi_heads.fg_bg_sampler = rpn, heads
+    proposals: List[Tensor] = []
+    own = model.rpn.filter_proposals
+
+    def keep(*arguments: Any) -> Any:
+        nonlocal proposals
+        proposals, scores = own(*arguments)
+        return proposals, scores
+
+    model.rpn.filter_proposals = keep
+    with torch.no_grad():
+        _forward(model, batch)
+    drawn = dict(batch)
+    for i in range(count(batch)):
+        drawn[f"proposals.{i}"] = proposals[i].numpy().astype(np.float32)
+        drawn[f"anchors.{i}"] = rpn.drawn[i].numpy().astype(np.float32)
+        drawn[f"regions.{i}"] = heads.drawn[i].numpy().astype(np.float32)
+    return drawn
+
+
+def single_precision(path: str | os.PathLike, batch: Batch, trainable_layers: int = 3) -> List[Dict[str, np.ndarray]]:
+    """Gradients in float32 by each of torch's ways to convolve on a CPU: which of them is nearest to float64 is chance."""
+    own = gradients(path, batch, torch.float32, trainable_layers)
+    with torch.backends.mkldnn.flags(enabled=False):
+        plain = gradients(path, batch, torch.float32, trainable_layers)
+    last = gradients(path, batch, torch.float32, trainable_layers, memory_format=torch.channels_last)
+    return [own, plain, last]
+
+
+def gradients(path: str | os.PathLike, batch: Batch, dtype: torch.dtype, trainable_layers: int = 3, steps: int = 0,
+              rate: float = 1e-3, momentum: float = 0.9, decay: float = 1e-4,
+              memory_format: torch.memory_format = torch.contiguous_format) -> Dict[str, np.ndarray]:
+    """`losses` and each trained parameter's gradient (0 where it has none), or its value after `steps` of SGD."""
+    model = load(path, dtype, trainable_layers).to(memory_format=memory_format)
+    batch_images = model.transform.batch_images
+    model.transform.batch_images = lambda *a, **k: batch_images(*a, **k).contiguous(memory_format=memory_format)
+    model.rpn.fg_bg_sampler, model.roi_heads.fg_bg_sampler = _replay(batch, "anchors"), _replay(batch, "regions")
+    model.rpn.filter_proposals = lambda *_: (
+        [torch.from_numpy(batch[f"proposals.{i}"]).to(dtype) for i in range(count(batch))], None)
+    trained = {name: p for name, p in model.named_parameters() if p.requires_grad}
+    optimiser = torch.optim.SGD(trained.values(), lr=rate, momentum=momentum, weight_decay=decay)
+    for _ in range(max(steps, 1)):
+        optimiser.zero_grad()
+        losses = _forward(model, batch)
+        sum(losses.values()).backward()
+        if steps:
+            optimiser.step()
+    result = {"losses": np.array([float(losses[name].detach()) for name in LOSSES])}
+    for name, parameter in trained.items():
+        value = parameter if steps else (parameter.grad if parameter.grad is not None else torch.zeros_like(parameter))
+        result[name] = value.detach().numpy()
+    return result
