@@ -137,9 +137,6 @@ public final class Dataset: @unchecked Sendable {
         return image.line > 0 && !image.isNegative ? "\(path) (\(files.csvName):\(image.line))" : path
     }
 
-    /// Address of an image's name, valid as long as the dataset.
-    public func nameAddress(_ index: Int) -> UnsafePointer<UInt8>? { texts[images.elements[index].name].baseAddress }
-
     // MARK: Names
 
     public func find(_ name: UnsafeBufferPointer<UInt8>) -> Int? {

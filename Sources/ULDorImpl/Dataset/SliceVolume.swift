@@ -34,8 +34,12 @@ public final class SliceVolume {
     public static func read(_ dataset: Dataset, _ index: Int, reach: Int) throws(ULDorError) -> SliceVolume {
         let volume = SliceVolume(allocator: dataset.allocator)
         volume.dataset = dataset
-        try volume.read(dataset, index, reach: reach, shift: 0) { _ in true }
+        try volume.readAll(dataset, index, reach: reach)
         return volume
+    }
+
+    func readAll(_ dataset: Dataset, _ index: Int, reach: Int) throws(ULDorError) {
+        try read(dataset, index, reach: reach, shift: 0) { _ in true }
     }
 
     /// Reads the slices of an image that `sampling` needs; its key slice moved by `shift` slices, or as many as are stored one after
