@@ -509,8 +509,11 @@ typedef struct uldor_dataset_options {
     int32_t masks;        /* ULDOR_MASKS_* */
     int32_t keep_noisy;   /* non-zero: rows with Possibly_noisy = 1 count, too */
     int32_t on_bad_row;   /* ULDOR_BAD_*: a row that is malformed, degenerate RECIST diameters, points outside of the image */
-    int32_t on_bad_image; /* ULDOR_BAD_*: a key slice's PNG that is missing, damaged, of another size or not 16-bit grey. SKIP
-                             looks at every file's header on opening; what is damaged further on is found when it is read */
+    /*
+     * ULDOR_BAD_*: a key slice's PNG that is missing, damaged, of another size or not 16-bit grey. SKIP looks at every file's
+     * header on opening; what is damaged further on is found when it is read.
+     */
+    int32_t on_bad_image;
     int32_t negatives;    /* ULDOR_NEGATIVES_* */
     int32_t reserved;     /* 0 */
 } uldor_dataset_options;
@@ -608,7 +611,7 @@ typedef struct uldor_dataset_image {
     double spacing_x_mm, spacing_y_mm, slice_interval_mm; /* 0: not known */
 } uldor_dataset_image;
 
-/* `index` 0..images-1: in the order of the CSV, then those of boxes_path, then negatives by name. */
+/* `index` 0..images-1: in the order of the CSV, then those of boxes_path, then negatives, series by series. */
 ULDOR_API uldor_status uldor_dataset_get_image(const uldor_dataset *dataset, int64_t index, uldor_dataset_image *image);
 
 typedef struct uldor_dataset_lesion {
