@@ -603,7 +603,7 @@ typedef struct uldor_dataset_image {
     size_t struct_size;
     const char *name;         /* "000001_03_01/088", or the source's; owned by the data set */
     int64_t patient;
-    int64_t csv_line;         /* of its first row; 0: it has none */
+    int64_t csv_line;         /* of its first row, in boxes_path where csv_path has none; 0: it has none */
     int32_t split;            /* ULDOR_SPLIT_* */
     int32_t lesions;
     int32_t width, height;    /* of the window */

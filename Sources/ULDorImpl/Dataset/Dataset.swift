@@ -46,6 +46,8 @@ struct DatasetImage: BitwiseCopyable {
     /// While it is built: lesions that lie outside of the window; a slice without a row.
     var outside = 0
     var isNegative = false
+    /// `line` is one of the table of further boxes.
+    var isBoxOnly = false
 }
 
 /// An annotated lesion, in pixels of the window.
@@ -133,8 +135,7 @@ public final class Dataset: @unchecked Sendable {
     func place(of index: Int) -> String {
         let image = images.elements[index]
         guard case .files(let files) = storage else { return "source image \(index) (\(texts.string(image.name)))" }
-        let path = files.imagePath(texts.string(series.elements[image.series].name), image.slice)
-        return image.line > 0 && !image.isNegative ? "\(path) (\(files.csvName):\(image.line))" : path
+        return "\(files.imagePath(texts.string(series.elements[image.series].name), image.slice))\(files.row(of: image))"
     }
 
     // MARK: Names

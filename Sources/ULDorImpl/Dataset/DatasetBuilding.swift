@@ -97,7 +97,9 @@ extension Dataset {
             }
             return known
         }
-        return try addImage(seriesIndex, slice, row, line: seed.line)
+        let index = try addImage(seriesIndex, slice, row, line: seed.line)
+        images.elements[index].isBoxOnly = seed.isBoxOnly
+        return index
     }
 
     private func addImage(_ seriesIndex: Int, _ slice: Int, _ row: DatasetSeries, line: Int) throws(ULDorError) -> Int {
@@ -231,8 +233,7 @@ extension Dataset {
             return true
         } catch {
             guard error.status != .noMemory else { throw error }
-            let line = image.line > 0 ? " (\(files.csvName):\(image.line))" : ""
-            options.warn("\(error.message)\(line); the image is left out")
+            options.warn("\(error.message)\(files.row(of: image)); the image is left out")
             counts.badImages += 1
             return false
         }
@@ -248,7 +249,7 @@ extension Dataset {
             throw .invalidArgument("options.mask_directory is NULL, but options.masks or .negatives needs it")
         }
         let files = SliceFiles(
-            csvName: csvPath, imageDirectory: options.imageDirectory ?? "\(directory)/Images_png",
+            csvName: csvPath, boxesName: options.boxesPath, imageDirectory: options.imageDirectory ?? "\(directory)/Images_png",
             maskDirectory: options.maskDirectory)
         let dataset = Dataset(options, .files(files))
         var windows: WindowTable?

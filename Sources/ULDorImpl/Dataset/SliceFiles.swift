@@ -4,13 +4,21 @@ import ULDorPNG
 /// The directories of a stored data set: slices and masks as PNG files.
 final class SliceFiles: Sendable {
     let csvName: String
+    let boxesName: String?
     let imageDirectory: String
     let maskDirectory: String?
 
-    init(csvName: String, imageDirectory: String, maskDirectory: String?) {
+    init(csvName: String, boxesName: String?, imageDirectory: String, maskDirectory: String?) {
         self.csvName = csvName
+        self.boxesName = boxesName
         self.imageDirectory = imageDirectory
         self.maskDirectory = maskDirectory
+    }
+
+    /// " (DL_info.csv:17)": which row asks for an image; "" where none does.
+    func row(of image: DatasetImage) -> String {
+        guard image.line > 0, !image.isNegative else { return "" }
+        return " (\(image.isBoxOnly ? boxesName ?? csvName : csvName):\(image.line))"
     }
 
     /// "DIRECTORY/000001_03_01/088.png".

@@ -103,8 +103,8 @@ public final class SliceVolume {
                         path, bits: 16, width: image.width, height: image.height, into: slot, allocator: allocator)
                 else { throw SliceFiles.missing(path) }
             } catch {
-                guard isKey, image.line > 0, !image.isNegative else { throw error }
-                throw ULDorError(error.status, "\(error.message) (\(files.csvName):\(image.line))")
+                guard isKey else { throw error }
+                throw ULDorError(error.status, error.message + files.row(of: image))
             }
             pointers.elements[place] = UnsafeRawPointer(slot)
             slot += area
