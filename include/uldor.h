@@ -685,6 +685,194 @@ typedef struct uldor_augmentation {
 /* DeepLesion's usual augmentation; scale 1, 1 and zeros are none. */
 ULDOR_API uldor_status uldor_augmentation_init(uldor_augmentation *augmentation, size_t struct_size);
 
+/* ----------------------------------------------------------------------------------------------- Training */
+
+/*
+ * One training run: a detector learns from a data set (docs/training.md). SGD as in the paper (section 2.3); losses, samplers
+ * and targets are torchvision's. The run goes epoch by epoch, looks at the validation images after each, keeps the best
+ * weights in output_path, and everything it needs to go on in checkpoint_path. Where that file is there when the trainer is
+ * created, the run goes on from it and ends with the same bits as one that was never interrupted: every draw is keyed by
+ * (seed, epoch, image), and every sum is formed in a fixed order, whatever the number of threads.
+ */
+typedef struct uldor_trainer uldor_trainer;
+
+enum {
+    ULDOR_TRAINING_CALIBRATION = 0, /* the batch norms' statistics are being taken (random start) */
+    ULDOR_TRAINING_STEP = 1,        /* a step was taken: the losses are this step's */
+    ULDOR_TRAINING_VALIDATION = 2,  /* a validation image was looked at: `step` of `steps`, losses: the mean so far */
+    ULDOR_TRAINING_EPOCH = 3        /* an epoch is over: the losses are the epoch's means, validation_loss is its own */
+};
+
+/* What progress gets. Losses are torchvision's five, of the whole batch (over all processes). */
+typedef struct uldor_training_event {
+    size_t struct_size;
+    int32_t kind;              /* ULDOR_TRAINING_* */
+    int32_t epoch, epochs;     /* from 0 */
+    int32_t is_best;           /* EPOCH: its validation loss is the least so far, the weights were written */
+    int64_t step, steps;       /* done of this epoch (or of its validation), and how many it has */
+    int64_t total_steps;       /* done since the beginning of the run */
+    int64_t skipped_images;    /* since the beginning of the run, because they could not be read (on_bad_image) */
+    double objectness, rpn_box, classifier, box, mask;
+    double loss;               /* their sum */
+    double lr;
+    double gradient_norm;      /* before clipping */
+    double images_per_second;  /* of all processes */
+    double seconds_left;       /* until the last epoch's end as things go; negative: not known yet */
+    double validation_loss;    /* of the last epoch that has one; NaN: none yet */
+    double best_loss;          /* the least so far; NaN: none yet */
+} uldor_training_event;
+
+/* Called only on the thread that called uldor_trainer_run(). A non-zero return cancels the run (CANCELLED). */
+typedef int32_t (*uldor_training_fn)(void *user, const uldor_training_event *event);
+
+/*
+ * Sums over processes, for a run on several machines: each process has a trainer with the same options and data, its own
+ * `rank` of `size`, and takes `batch` images of each step's size x batch. Both functions replace the values by their sums over
+ * all processes, the same bits in each, and return 0, or another number, with which the run fails (IO). They are called by
+ * the thread that called uldor_trainer_run(), by all processes in the same order: in a step the losses' normalisers before the
+ * backward pass, the losses after it (doubles), and the gradients (floats); a few doubles at the start of a run and after
+ * validation. When one process is cancelled or fails, all of them stop at the same step. Rank 0 alone writes files;
+ * checkpoint_path must be readable by all. The update is that of one process with size x batch images (but for rounding).
+ */
+typedef struct uldor_reduction {
+    size_t struct_size;
+    void *user;
+    int32_t rank, size; /* 0..size-1 of 1..65536 */
+    int32_t (*sum_doubles)(void *user, double *values, int64_t count);
+    int32_t (*sum_floats)(void *user, float *values, int64_t count);
+} uldor_reduction;
+
+/* What happens with a checkpoint that is there when the trainer is created. */
+enum {
+    ULDOR_RESUME_IF_THERE = 0, /* the run goes on from it */
+    ULDOR_RESUME_NEVER = 1,    /* the run begins anew, and overwrites it in time */
+    ULDOR_RESUME_ALWAYS = 2    /* that there is none is an error (IO) */
+};
+
+typedef struct uldor_trainer_options {
+    size_t struct_size;
+    const uldor_allocator *allocator; /* NULL: the C library's. Copied; called from background threads, too */
+    uldor_log_fn log;                 /* NULL: silent. Called on the thread that calls the library */
+    void *log_user;
+    uldor_training_fn progress;       /* NULL: none */
+    void *progress_user;
+    const uldor_reduction *reduction; /* NULL: one process. Copied */
+    const uldor_augmentation *augmentation; /* NULL: the usual one (uldor_augmentation_init()). Copied */
+
+    /*
+     * What the run begins with. `init_path`: weights (docs/weights.md), F32, F16 or BF16. `architecture`: the network to build:
+     * "resnet18", "resnet34", "resnet50", "resnet101", "resnet152", or "narrow" (the demo's: a ResNet-18 a quarter as wide);
+     * widths behind a colon where they differ, "resnet18:stem=16,fpn=64,fc=128,mask=64". Given alone, all is
+     * random as torchvision initialises it; with init_path, tensors of it that have the right name and shape are taken, the others
+     * stay random (uldor_trainer_report() names each); then "conv1.weight" of a classification network is
+     * taken for "backbone.body.conv1.weight". init_path alone: its own network, nothing may be missing. One must be given.
+     */
+    const char *init_path;
+    const char *architecture;
+    /* Configuration (JSON, docs/weights.md). NULL: that of init_path, or the field's: anchors of 16, 24, 32, 48, 96 pixels. */
+    const char *config;
+    int32_t classes;           /* 2 or 3; 0: as configured. 3 where init_path has 2: the class of false positives is added, with
+                                  a bias of -12, so that nothing changes yet */
+
+    int32_t epochs;            /* 1..100000. 12 */
+    const char *output_path;   /* where the best weights go; NULL: nowhere */
+    const char *checkpoint_path; /* NULL: none */
+    const char *log_path;      /* a line for each step and epoch: CSV, or JSON lines where the name ends in .jsonl. NULL: none */
+    int64_t checkpoint_steps;  /* a checkpoint every so many steps, and before and after each validation. 0: only then. 200 */
+    int32_t resume;            /* ULDOR_RESUME_* */
+    int32_t half;              /* non-zero: output_path is written as F16 */
+
+    uint64_t seed;             /* of all draws. 0 */
+    int32_t batch;             /* images of a step, of this process: 1..1024. 2 */
+    int32_t accumulation;      /* batches whose gradients' mean makes one step: 1..1024. 1 */
+    double lr;                 /* 0..1000. 1e-3 */
+    double momentum;           /* 0..1, less than 1. 0.9 */
+    double weight_decay;       /* 0..1. 1e-4 */
+    double lr_factor;          /* the rate is multiplied by this every lr_epochs epochs; 0..1. 0.1 */
+    int32_t lr_epochs;         /* 0: never. 4 */
+    int32_t warmup_steps;      /* the rate rises linearly over the first steps. 0 */
+    double clip_norm;          /* gradients are scaled down to this norm; 0: never. 0 */
+    int64_t epoch_images;      /* an epoch's length in images over all processes; 0: all of the split. 0 */
+    int64_t validation_images; /* at most so many validation images; 0: all of the split. 0 */
+    int32_t patience;          /* stop when the validation loss has not fallen for so many epochs; 0: never. 4 */
+    int32_t trainable_layers;  /* of the backbone, from the top: 0..5; -1: 3, or 5 where its weights are random. -1 */
+    int32_t train_split, validation_split; /* ULDOR_SPLIT_*; 0 for the second: no validation. 1, 2 */
+    int32_t rpn_samples, roi_samples; /* anchors and regions of an image that the losses look at: 1..4096. 256, 512 */
+    double rpn_positive, roi_positive; /* at most this part of them are lesions: 0..1. 0.5, 0.25 */
+    int32_t proposals;         /* in training, per level before and over all after NMS: 1..4096. 2000 */
+    int32_t no_mask_loss;      /* non-zero: the mask branch is not trained */
+    int32_t calibration_images; /* for batch-norm statistics at a random start: 0..256; -1: 16 where they are random. -1 */
+    int32_t on_bad_image;      /* ULDOR_BAD_*: an image that cannot be read when its turn comes */
+
+    int32_t threads;           /* 1..1024; 0: all cores that the process may use */
+    int32_t loader_threads;    /* that decode images ahead of need: 1..64. 1 */
+    int32_t instructions;      /* ULDOR_INSTRUCTIONS_* */
+    int32_t exact;             /* non-zero: every convolution is computed directly */
+} uldor_trainer_options;
+
+/* Fills `options` with the defaults that are named behind the fields; the others are 0 or NULL. */
+ULDOR_API uldor_status uldor_trainer_options_init(uldor_trainer_options *options, size_t struct_size);
+
+/*
+ * Makes a trainer on images of `train`; the validation split is that of `validation`, NULL: of `train`, too. Weights, gradients
+ * and momentum are allocated, a checkpoint is read. The trainer keeps the data sets. Errors: INVALID_ARGUMENT (a
+ * field; no image of the split; a checkpoint made with other options or data: the message names the first that differs), IO,
+ * FORMAT, MODEL, UNSUPPORTED, NOMEM. Free with uldor_trainer_free().
+ */
+ULDOR_API uldor_status uldor_trainer_create(const uldor_dataset *train, const uldor_dataset *validation,
+                                            const uldor_trainer_options *options, uldor_trainer **trainer);
+/* BUSY, and nothing freed, while a call on the trainer runs. */
+ULDOR_API uldor_status uldor_trainer_free(uldor_trainer *trainer);
+
+/*
+ * Trains: at most `steps` further steps, or to the end of the run where it is 0; a run that is over does nothing. The
+ * validation of an epoch whose last step was taken belongs to the same call. Errors: CANCELLED, BUSY, IO (a file could not
+ * be written: the old one is still there), what reading an image fails with, NOMEM. After an error the trainer stands where its
+ * last whole step left it: a further call goes on.
+ */
+ULDOR_API uldor_status uldor_trainer_run(uldor_trainer *trainer, int64_t steps);
+/*
+ * Makes the call that runs on this trainer, if one does, return CANCELLED within milliseconds; the step that it was in is
+ * forgotten. No checkpoint is written for it: uldor_trainer_write_checkpoint(). From any thread, but not from a signal
+ * handler, and not while another thread frees the trainer.
+ */
+ULDOR_API uldor_status uldor_trainer_cancel(uldor_trainer *trainer);
+
+enum {
+    ULDOR_TRAINER_RUNNING = 0,  /* there are steps left */
+    ULDOR_TRAINER_FINISHED = 1, /* all epochs are done */
+    ULDOR_TRAINER_STOPPED = 2   /* the validation loss did not fall for `patience` epochs */
+};
+
+typedef struct uldor_trainer_state {
+    size_t struct_size;
+    int32_t status;            /* ULDOR_TRAINER_* */
+    int32_t resumed;           /* non-zero: it went on from a checkpoint */
+    int32_t epoch, epochs;     /* the running epoch, from 0; `epochs` where all are done */
+    int64_t step, steps;       /* taken in it, and how many it has */
+    int64_t total_steps;
+    int64_t train_images, validation_images; /* of the splits, after epoch_images and validation_images */
+    int64_t skipped_images;
+    int64_t parameters, trained_parameters;
+    int64_t memory_bytes;      /* held now */
+    double validation_loss, best_loss; /* NaN: none yet */
+    int32_t best_epoch;        /* -1: none yet */
+    int32_t threads;
+} uldor_trainer_state;
+
+ULDOR_API uldor_status uldor_trainer_get_state(uldor_trainer *trainer, uldor_trainer_state *state);
+/*
+ * One line for each tensor that the run did not begin with as init_path has it: missing there, of another shape, grown, or not
+ * needed; then one with the counts. Nothing for a trainer that goes on from a checkpoint.
+ */
+ULDOR_API uldor_status uldor_trainer_report(uldor_trainer *trainer, uldor_report_fn report, void *user);
+/* Writes the weights as they are now (not the best ones), as F16 where `half` is non-zero. Whole or not at all. */
+ULDOR_API uldor_status uldor_trainer_save(uldor_trainer *trainer, const char *path, int32_t half);
+/* Writes a checkpoint to `path`, NULL: to checkpoint_path. Whole or not at all. */
+ULDOR_API uldor_status uldor_trainer_write_checkpoint(uldor_trainer *trainer, const char *path);
+/* Message of the last failed call on this trainer; as uldor_session_last_error(). */
+ULDOR_API const char *uldor_trainer_last_error(const uldor_trainer *trainer);
+
 /* ---------------------------------------------------------------------------------------- Stages, to verify */
 
 /* An ordered set of named float32 tensors, dense, row-major (N x C x H x W for feature maps). Not thread-safe. */
