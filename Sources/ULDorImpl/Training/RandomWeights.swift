@@ -15,7 +15,7 @@ enum RandomWeights: BitwiseCopyable, Equatable {
 
     /// The stream is the tensor's own: its values depend on the seed and its name alone, not on which other tensors are drawn.
     func fill(_ values: UnsafeMutableBufferPointer<Float>, name: String, seed: UInt64) {
-        let place = Int(truncatingIfNeeded: Fingerprint.of(name))
+        let place = Int(truncatingIfNeeded: Fingerprint.of(name).value)
         var random = SeededRandom(seed: seed, image: place, purpose: .weights)
         switch self {
         case .constant(let value): values.update(repeating: value)
@@ -72,10 +72,10 @@ struct Fingerprint: BitwiseCopyable {
     mutating func add(_ number: Double) { add(number.bitPattern) }
     mutating func add(_ bits: UInt64) { for shift in 0..<8 { add(UInt8(truncatingIfNeeded: bits >> (8 * UInt64(shift)))) } }
 
-    static func of(_ text: String) -> UInt64 {
+    static func of(_ text: String) -> Fingerprint {
         var print = Fingerprint()
         print.add(text)
-        return print.value
+        return print
     }
 
     var hex: String {

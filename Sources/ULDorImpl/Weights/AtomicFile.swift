@@ -38,14 +38,11 @@ final class AtomicFile: ByteSink {
     }
 
     func write(_ bytes: UnsafeRawBufferPointer) throws(ULDorError) {
-        guard let base = bytes.baseAddress else { return }
-        var done = 0
-        while done < bytes.count {
-            // The system writes at most 2 GiB at once.
-            let (written, error) = Self.writeOnce(file, base + done, Swift.min(bytes.count - done, 1 << 26))
-            if written < 0 && error == EINTR { continue }
-            guard written > 0 else { throw failure(error == 0 ? ENOSPC : error) }
-            done += written
+        do throws(ULDorError) {
+            try SystemWrite.all(file, bytes, at: nil, path: path)
+        } catch {
+            discard()
+            throw error
         }
     }
 
@@ -102,25 +99,6 @@ final class AtomicFile: ByteSink {
         throw bad("\(partial) is being replaced again and again")
     }
 
-    /// A write past the process's limit on file sizes (RLIMIT_FSIZE) would kill the host with SIGXFSZ: it is held back and becomes
-    /// an error like a full disk.
-    private static func writeOnce(_ file: Int32, _ bytes: UnsafeRawPointer, _ count: Int) -> (Int, Int32) {
-        var limit = sigset_t(), before = sigset_t(), pending = sigset_t()
-        sigemptyset(&limit)
-        sigaddset(&limit, SIGXFSZ)
-        sigpending(&pending)
-        let wasPending = sigismember(&pending, SIGXFSZ) == 1
-        pthread_sigmask(SIG_BLOCK, &limit, &before)
-        let written = Glibc.write(file, bytes, count)
-        let error = written < 0 ? errno : 0
-        if error == EFBIG, !wasPending {
-            var now = timespec(tv_sec: 0, tv_nsec: 0)
-            while sigtimedwait(&limit, nil, &now) < 0 && errno == EINTR {}
-        }
-        pthread_sigmask(SIG_SETMASK, &before, nil)
-        return (written, error)
-    }
-
     /// So that the new name survives a loss of power. Not every file system can; the file is in its place all the same.
     private func flushDirectory() {
         let cut = target.utf8.lastIndex(of: UInt8(ascii: "/"))
@@ -129,6 +107,45 @@ final class AtomicFile: ByteSink {
         guard handle >= 0 else { return }
         fsync(handle)
         close(handle)
+    }
+}
+
+/// Writing that ends only with all bytes or an error, and leaves signals alone.
+enum SystemWrite {
+    /// `offset` nil: where the file's position is.
+    static func all(_ file: Int32, _ bytes: UnsafeRawBufferPointer, at offset: Int?, path: String) throws(ULDorError) {
+        guard let base = bytes.baseAddress else { return }
+        var done = 0
+        while done < bytes.count {
+            // The system writes at most 2 GiB at once.
+            let (written, error) = once(file, base + done, Swift.min(bytes.count - done, 1 << 26), offset.map { $0 + done })
+            if written < 0 && error == EINTR { continue }
+            guard written > 0 else {
+                throw ULDorError(.io, "\(path): cannot write: \(systemReason(error == 0 ? ENOSPC : error))")
+            }
+            done += written
+        }
+    }
+
+    /// A write past the process's limit on file sizes (RLIMIT_FSIZE) would kill the host with SIGXFSZ: it is held back and becomes
+    /// an error like a full disk.
+    private static func once(
+        _ file: Int32, _ bytes: UnsafeRawPointer, _ count: Int, _ offset: Int?
+    ) -> (Int, Int32) {
+        var limit = sigset_t(), before = sigset_t(), pending = sigset_t()
+        sigemptyset(&limit)
+        sigaddset(&limit, SIGXFSZ)
+        sigpending(&pending)
+        let wasPending = sigismember(&pending, SIGXFSZ) == 1
+        pthread_sigmask(SIG_BLOCK, &limit, &before)
+        let written = offset.map { pwrite(file, bytes, count, off_t($0)) } ?? write(file, bytes, count)
+        let error = written < 0 ? errno : 0
+        if error == EFBIG, !wasPending {
+            var now = timespec(tv_sec: 0, tv_nsec: 0)
+            while sigtimedwait(&limit, nil, &now) < 0 && errno == EINTR {}
+        }
+        pthread_sigmask(SIG_SETMASK, &before, nil)
+        return (written, error)
     }
 }
 
