@@ -18,6 +18,7 @@
 #include "bodies/direct.h"
 #include "bodies/winograd_transforms.h"
 #include "bodies/winograd.h"
+#include "bodies/weight_gradient.h"
 #include "bodies/roi_align.h"
 #include "bodies/max_pool.h"
 #include "bodies/suppress.h"
@@ -29,7 +30,11 @@ const uk_table UK_TABLE = {
     .direct_job = direct_job,
     .winograd_filters = winograd_filters,
     .winograd_job = winograd_job,
+    .gradient_rows = gradient_rows,
+    .gradient_panels = gradient_panels,
+    .weight_gradient_job = weight_gradient_job,
     .roi_align = roi_align,
+    .roi_align_gradient = roi_align_gradient,
     .max_pool_row = max_pool_row,
     .suppress = suppress,
 };

@@ -54,10 +54,9 @@ extension Convolution {
             work.kernel = 2
             work.stride = 2
             try execution.addWeightGradient(&work)
-            if let biasGradient = learned.biasGradient, !execution.isMeasuring {
-                try execution.run {
-                    uk_bias_gradient($0, gradient.data, Int64(gradient.pixels), Int32(outChannels), biasGradient)
-                }
+            if let biasGradient = learned.biasGradient {
+                var map = gradient.map
+                try execution.run { uk_bias_gradient($0, &map, Int32(gradient.batch), Int32(outChannels), biasGradient) }
             }
         }
         try backwardLayer(learned).forward(gradient, into: inputGradient, relu: false, execution)

@@ -88,22 +88,49 @@ int32_t uk_suppress(const uk_exec *exec, const uk_table *table, const float *box
                     int32_t limit, float *scratch);
 
 
-typedef struct uk_gradient {
-    uk_map input; uk_map output_gradient; uk_map input_gradient; bool adds;
-    const float *weights; const float *scale; float *weight_gradient; float *bias_gradient;
-    int32_t batch, channels, out_channels, kernel, stride, pad;
-} uk_gradient;
+/* -------------------------------------------------------------------------------------------- Gradients */
+
+/*
+ * The gradient of a convolution's input: another convolution, Winograd where that is faster and not `exact`. `scratch` has
+ * uk_input_gradient_floats() floats: read of `g` only sizes, no fewer for a larger batch.
+ */
 int64_t uk_input_gradient_floats(const uk_table *table, const uk_gradient *g, int32_t threads, bool exact);
 int uk_input_gradient(const uk_exec *exec, const uk_table *table, const uk_gradient *g, bool exact, float *scratch);
+
+/* The gradients of weights and bias are added to those of `g`. `scratch` likewise. */
 int64_t uk_weight_gradient_floats(const uk_table *table, const uk_gradient *g, int32_t threads);
 int uk_weight_gradient(const uk_exec *exec, const uk_table *table, const uk_gradient *g, float *scratch);
+
+/* Sums over all pixels, added to `bias_gradient`. */
+int uk_bias_gradient(const uk_exec *exec, const uk_map *gradient, int32_t batch, int32_t channels, float *bias_gradient);
+
+/* What the ReLU cut off has no gradient (torch's threshold_backward); in place. */
 int uk_relu_gradient(const uk_exec *exec, const float *output, float *gradient, int64_t count);
+
+/* Nearest upsampling, as uk_conv.residual reads a smaller map: the gradient of the fine one is added to the coarse one's. */
 int uk_upsample_gradient(const uk_exec *exec, const uk_map *fine, const uk_map *coarse, int32_t batch, int32_t channels);
-int uk_roi_align_gradient(const uk_exec *exec, const uk_table *table, const uk_roi *rois, int64_t count, const float *gradient, float *const *targets);
-int uk_max_pool_gradient(const uk_exec *exec, const uk_table *table, const float *input, int32_t height, int32_t width, int32_t channels, const float *output_gradient, float *input_gradient);
+
+/*
+ * RoIAlign: the gradient of region i, pooled * pooled * channels floats at gradient + i * that, is added to targets[i], a map
+ * like its features. All regions have the same number of channels and pooled size.
+ */
+int uk_roi_align_gradient(const uk_exec *exec, const uk_table *table, const uk_roi *rois, int64_t count, const float *gradient,
+                          float *const *targets);
+
+/* uk_max_pool(): the gradient goes to the first greatest pixel of each window, row by row; all of input_gradient is written. */
+int uk_max_pool_gradient(const uk_exec *exec, const uk_table *table, const float *input, int32_t height, int32_t width,
+                         int32_t channels, const float *output_gradient, float *input_gradient);
+
+/* to += from */
 int uk_accumulate(const uk_exec *exec, const float *from, int64_t count, float *to);
-int uk_bias_gradient(const uk_exec *exec, const float *gradient, int64_t pixels, int32_t channels, float *bias_gradient);
-int uk_sgd(const uk_exec *exec, float *weights, const float *gradients, float *momentum, int64_t count, float rate, float momentum_factor, float decay, float factor, bool first);
+
+/* torch.optim.SGD: d = factor * g + decay * w; m = momentum * m + d (`first`: m = d); w -= rate * m. */
+int uk_sgd(const uk_exec *exec, float *weights, const float *gradients, float *momentum, int64_t count, float rate,
+           float momentum_factor, float decay, float factor, bool first);
+
+/* Sum of squares, in an order of its own; `scratch` has uk_sum_squares_doubles(count) doubles. */
+int64_t uk_sum_squares_doubles(int64_t count);
+int uk_sum_squares(const uk_exec *exec, const float *values, int64_t count, double *scratch, double *sum);
 
 /* ------------------------------------------------------------------------------------------ Conversions */
 

@@ -129,3 +129,38 @@ static void roi_align(const uk_roi *roi, float *output)
         }
     }
 }
+
+/* to += weight * gradient */
+static inline void add_scaled(const float *gradient, float weight, int32_t count, float *to)
+{
+    int32_t i = 0;
+    vec k = UK_BROADCAST(&weight);
+    for (; i + UK_LANES <= count; i += UK_LANES) store(to + i, load(to + i) + k * load(gradient + i));
+    for (; i < count; i++) to[i] += weight * gradient[i];
+}
+
+/* Each bin's gradient goes to the pixels that the bin is a weighted sum of. */
+static void roi_align_gradient(const uk_roi *roi, const float *gradient, int32_t first, int32_t count, float *target)
+{
+    uk_side rows = side_of(roi, roi->box[1], roi->box[3], roi->height);
+    uk_side columns = side_of(roi, roi->box[0], roi->box[2], roi->width);
+    int64_t samples = (int64_t)rows.grid * columns.grid;
+    float factor = 1.0f / (float)(samples > 1 ? samples : 1);
+    int32_t pooled = roi->pooled;
+    for (int32_t py = 0; py < pooled; py++)
+        for (int32_t px = 0; px < pooled; px++) {
+            const float *bin = gradient + ((int64_t)py * pooled + px) * roi->channels + first;
+            for (int32_t iy = 0; iy < rows.grid; iy += UK_SAMPLES) {
+                uk_taps y;
+                find_taps(&rows, py, iy, factor, &y);
+                for (int32_t ix = 0; ix < columns.grid; ix += UK_SAMPLES) {
+                    uk_taps x;
+                    find_taps(&columns, px, ix, 1, &x);
+                    for (int32_t i = 0; i < y.count; i++)
+                        for (int32_t j = 0; j < x.count; j++)
+                            add_scaled(bin, y.weight[i] * x.weight[j], count,
+                                       target + ((int64_t)y.at[i] * roi->width + x.at[j]) * roi->channels + first);
+                }
+            }
+        }
+}

@@ -117,6 +117,36 @@ typedef struct uk_roi {
 /* Floats for a coordinate of boxes that a non-maximum suppression keeps, whole vectors of any width. */
 #define UK_SUPPRESS_PLANE(kept) (((int64_t)(kept) + 15) / 16 * 16)
 
+/* ----------------------------------------------------------------------------------------------- Gradients */
+
+/* What the gradients of one convolution read and write: output = scale * (weights * input). A bias is the caller's. */
+typedef struct uk_gradient {
+    uk_map input;           /* the forward pass's: read by the weights' gradient */
+    uk_map output_gradient; /* behind the ReLU, where there is one */
+    uk_map input_gradient;  /* written */
+    bool adds;              /* to what is there; else the whole map is written, zeros where no output reads */
+    const float *weights;   /* out x in x kernel x kernel, torch's layout */
+    const float *scale;     /* one an output channel: frozen batch norm; NULL: 1 */
+    float *weight_gradient; /* like the weights; added to, the scale included */
+    float *bias_gradient;   /* one an output channel; added to; NULL: none */
+    int32_t batch, channels, out_channels, kernel, stride, pad;
+} uk_gradient;
+
+enum { UK_MOST_TAPS = 64 };
+
+/* A weight gradient as a product over pixels: what is packed where (bodies/weight_gradient.h). Strides in floats. */
+typedef struct uk_pixel_product {
+    const uk_gradient *gradient;
+    const float *rows, *panels;
+    int32_t images, out_height, out_width;
+    int32_t grid_width, grid_height; /* of a phase: outputs and the border that taps reach into */
+    int32_t first_y, first_x;        /* input cell, in steps of the stride, where the grid begins */
+    int32_t phases, taps;
+    int32_t pixels, chunk, chunks;   /* of an image: cells that are summed over, at a time, how many times */
+    int64_t image_rows, image_cells, panel_floats, phase_floats;
+    int64_t tap[UK_MOST_TAPS];       /* where each tap begins */
+} uk_pixel_product;
+
 /* ------------------------------------------------------------------------------------------------- Table */
 
 /* The kernels of one instruction set. */
@@ -131,7 +161,14 @@ typedef struct uk_table {
     /* 4 x 4 output tiles [begin, begin + count) of some panels; `filters` of panel_begin and on. */
     void (*winograd_job)(const uk_exec *exec, const uk_conv *conv, int64_t begin, int32_t count, int32_t panel_begin,
                          int32_t panel_end, const float *filters, float *scratch);
+    /* Packing and products of a weight gradient (bodies/weight_gradient.h). */
+    void (*gradient_rows)(const uk_pixel_product *product, int32_t image, int32_t group, float *to);
+    void (*gradient_panels)(const uk_pixel_product *product, int32_t image, int32_t phase, int32_t row, float *panels);
+    void (*weight_gradient_job)(const uk_exec *exec, const uk_pixel_product *product, int32_t row, int32_t rows, int32_t panel,
+                                int32_t panels, int64_t begin, int64_t end, float *sums);
     void (*roi_align)(const uk_roi *roi, float *output);
+    /* Adds the gradient of roi_align() for channels [first, first + count) to `target`, a map like the features. */
+    void (*roi_align_gradient)(const uk_roi *roi, const float *gradient, int32_t first, int32_t count, float *target);
     /* 3 x 3, stride 2, padding 1: one output row of height x width x channels input. */
     void (*max_pool_row)(const float *input, int32_t height, int32_t width, int32_t channels, int32_t out_row,
                          float *output);
