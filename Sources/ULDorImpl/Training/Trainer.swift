@@ -22,6 +22,8 @@ public final class Trainer: @unchecked Sendable {
     let pace = TrainingPace()
     private let log: TrainingLog?
     private let ranges: [Range<Int>]
+    /// Of the gradients' norm.
+    private let scratch: Buffer<Double>
     /// The running epoch's images from a step on, decoded ahead of need.
     private var feed: (loader: ExampleLoader, epoch: Int, step: Int)?
 
@@ -40,6 +42,8 @@ public final class Trainer: @unchecked Sendable {
         schedule = TrainingSchedule(options: options, images: train.count)
         collective = Collective(options.reduction)
         ranges = learner.parameters.trainedRanges(usesMasks: options.usesMasks)
+        let longest = ranges.map(\.count).max() ?? 0
+        scratch = try Buffer(count: Int(uk_sum_squares_doubles(Int64(longest))), allocator: options.allocator)
         var state = state
         log = try options.isWriter ? options.logPath.map { (path) throws(ULDorError) in try TrainingLog(path, bytes: &state.logBytes) } : nil
         self.state = state
@@ -216,15 +220,19 @@ public final class Trainer: @unchecked Sendable {
     private func update(rate: Double, batches: Int) throws(ULDorError) -> Double {
         let store = learner.parameters
         let mean = 1 / Double(batches)
+        // No flag that a cancel could set: half of an update would be no state to go on from.
+        var exec = uk_exec(threads: learner.execution.threads, state: nil)
         var squares = 0.0
-        for range in ranges { squares += Self.sumOfSquares(store.gradients.base + range.lowerBound, range.count) }
+        for range in ranges {
+            var part = 0.0
+            _ = uk_sum_squares(&exec, store.gradients.base + range.lowerBound, Int64(range.count), scratch.base, &part)
+            squares += part
+        }
         let norm = squares.squareRoot() * mean
         guard norm.isFinite else {
             throw ULDorError(.model, "the gradients' norm is \(norm) in epoch \(state.epoch), step \(state.step)")
         }
         let clip = options.clipNorm > 0 && norm > options.clipNorm ? options.clipNorm / norm : 1
-        // No flag that a cancel could set: half of an update would be no state to go on from.
-        var exec = uk_exec(threads: learner.execution.threads, state: nil)
         for range in ranges {
             let start = range.lowerBound
             _ = uk_sgd(
@@ -232,17 +240,6 @@ public final class Trainer: @unchecked Sendable {
                 Float(rate), Float(options.momentum), Float(options.weightDecay), Float(mean * clip), false)
         }
         return norm
-    }
-
-    private static func sumOfSquares(_ values: UnsafePointer<Float>, _ count: Int) -> Double {
-        var total = 0.0, first = 0
-        while first < count {
-            var part = 0.0
-            for index in first..<Swift.min(first + 4096, count) { part += Double(values[index]) * Double(values[index]) }
-            total += part
-            first += 4096
-        }
-        return total
     }
 
     private func finishStep(_ losses: Losses, rate: Double, norm: Double) throws(ULDorError) {

@@ -19,6 +19,7 @@ from .pseudo_mask import PseudoMask
 from .result import Detection, Diameter, Result
 from .session import INPUT_STEPS, InputInfo, Session, SessionInfo
 from .tensors import STAGES
+from .trainer import Reduction, Trainer, TrainerState, TrainingEvent
 
 __version__ = "0.1.0"
 
@@ -32,7 +33,8 @@ def library_version() -> str:
 __all__ = [
     "Augmentation", "BufferTooSmall", "Busy", "Cancelled", "Dataset", "DatasetImage", "DatasetInfo", "DatasetLesion",
     "Degenerate", "Detection", "Diameter", "FileError", "FormatError", "INPUT_STEPS", "ImageError", "InputInfo",
-    "InternalError", "InvalidArgument", "Model", "ModelError", "ModelInfo", "NoMemory", "PseudoMask", "Result", "STAGES",
-    "Session", "SessionInfo", "Slices", "SourceImage", "SourceLesion", "UldorError", "Unsupported", "library_version",
+    "InternalError", "InvalidArgument", "Model", "ModelError", "ModelInfo", "NoMemory", "PseudoMask", "Reduction", "Result", "STAGES",
+    "Session", "SessionInfo", "Slices", "SourceImage", "SourceLesion",
+    "Trainer", "TrainerState", "TrainingEvent", "UldorError", "Unsupported", "library_version",
     "run_gradients",
 ]
