@@ -122,6 +122,7 @@ static void draw_curve(panel *p, const train_history *history, int which, bool o
         const train_record *record = &history->records[i];
         double value = value_of(record, which);
         if (!record->is_epoch || !isfinite(value)) continue;
+        cairo_new_path(p->cairo);
         cairo_arc(p->cairo, place_x(p, record->epoch), place_y(p, value), 3, 0, 6.2832);
         cairo_fill(p->cairo);
     }
@@ -169,6 +170,7 @@ static void mark_best(panel *p, const train_history *history) {
     double x = place_x(p, best->epoch), y = place_y(p, best->validation);
     set(p->cairo, validating, 1);
     cairo_set_line_width(p->cairo, 1.5);
+    cairo_new_path(p->cairo); /* text leaves a point from which a line would run to the circle */
     cairo_arc(p->cairo, x, y, 7, 0, 6.2832);
     cairo_stroke(p->cairo);
     snprintf(label, sizeof label, "least: %.4g (epoch %g)", best->validation, best->epoch);
