@@ -87,7 +87,7 @@ enum {
     ULDOR_ERROR_INVALID_ARGUMENT = -1, /* NULL, zero, negative, out of range, wrong handle, wrong struct_size */
     ULDOR_ERROR_NOMEM = -2,            /* the allocator returned NULL, or a size does not fit */
     ULDOR_ERROR_IO = -3,               /* a file cannot be opened or read; the message has the system's reason */
-    ULDOR_ERROR_FORMAT = -4,           /* not a safetensors file, or a damaged one */
+    ULDOR_ERROR_FORMAT = -4,           /* not the kind of file it should be (weights, CSV, PNG), or a damaged one */
     ULDOR_ERROR_MODEL = -5,            /* a sound file whose tensors or configuration are not a usable detector */
     ULDOR_ERROR_IMAGE = -6,            /* the image's description or pixels cannot be used (NaN, Inf, strides ...) */
     ULDOR_ERROR_BUSY = -7,             /* the handle is in use: by another thread, or by the caller's own callback */
@@ -449,6 +449,430 @@ ULDOR_API uldor_status uldor_pseudo_mask_get_bitmap(const double recist[8], int3
 /* x, y pairs around the mask; `capacity` and `points` count pairs. */
 ULDOR_API uldor_status uldor_pseudo_mask_get_polygon(const double recist[8], double *xy, size_t capacity, size_t *points);
 
+/* ------------------------------------------------------------------------------------------------ Dataset */
+
+/*
+ * Annotated slices: what a detector is trained on and measured against (docs/data.md). An image is a key slice with its
+ * neighbours and the lesions annotated in it; an image without any lesion is a valid one. Pixels are read when they are
+ * asked for. Immutable once opened: any number of threads may use it at once.
+ */
+typedef struct uldor_dataset uldor_dataset;
+
+/* DeepLesion's Train_Val_Test. */
+enum { ULDOR_SPLIT_TRAIN = 1, ULDOR_SPLIT_VALIDATION = 2, ULDOR_SPLIT_TEST = 3 };
+
+/* Which mask a lesion has. One that has none takes no part in the mask loss. */
+enum {
+    ULDOR_MASKS_PSEUDO = 0,          /* the pseudo mask of its RECIST diameters; a lesion with a box only has none */
+    ULDOR_MASKS_GIVEN = 1,           /* from mask_directory or uldor_source.read_mask */
+    ULDOR_MASKS_GIVEN_OR_PSEUDO = 2, /* the pseudo mask where there is no given one */
+    ULDOR_MASKS_NONE = 3
+};
+
+/* What is done with bad data. */
+enum {
+    ULDOR_BAD_ERROR = 0, /* the call fails; the message names file, line, field and value */
+    ULDOR_BAD_SKIP = 1   /* left out, logged as a warning and counted */
+};
+
+/* Images without a lesion, from the slices that are stored of a series with an annotated one. They get its split and spacing. */
+enum {
+    ULDOR_NEGATIVES_NONE = 0,
+    ULDOR_NEGATIVES_UNMASKED = 1 /* slices without a row and without a file in mask_directory, which must be given */
+};
+
+typedef struct uldor_dataset_options {
+    size_t struct_size;
+    const uldor_allocator *allocator; /* NULL: the C library's. Copied; called from background threads while a run is on */
+    uldor_log_fn log;                 /* NULL: silent. Called on the thread that calls the library */
+    void *log_user;
+    const char *csv_path;             /* NULL: DIRECTORY/DL_info.csv */
+    const char *image_directory;      /* NULL: DIRECTORY/Images_png */
+    /*
+     * Given masks: 8-bit grey PNG, 0 or 255, names and sizes of the images. A lesion's mask is the 8-connected component whose
+     * bounds overlap its box most (IoU). NULL: none.
+     */
+    const char *mask_directory;
+    /*
+     * Further boxes without diameters: a CSV with the columns File_name and Bounding_boxes. Their series must have a row in the
+     * first CSV, whose split, spacing and size they get. A box that has an IoU above 0.5 with a lesion of its slice is
+     * that lesion, and left out. NULL: none.
+     */
+    const char *boxes_path;
+    /*
+     * A window for each series: a CSV with the columns series, x1, y1, x2, y2 (pixels, 1-based, both ends included). The image is
+     * cut to it before anything else; what the library tells of an image is then in pixels of the window. A lesion of
+     * whose box less than half lies in the window is left out, and so is an image that has only such lesions. NULL: whole
+     * images.
+     */
+    const char *windows_path;
+    int32_t masks;        /* ULDOR_MASKS_* */
+    int32_t keep_noisy;   /* non-zero: rows with Possibly_noisy = 1 count, too */
+    int32_t on_bad_row;   /* ULDOR_BAD_*: a row that is malformed, degenerate RECIST diameters, points outside of the image */
+    /*
+     * ULDOR_BAD_*: a key slice's PNG that is missing, damaged, of another size or not 16-bit grey. SKIP looks at every file's
+     * header on opening; what is damaged further on is found when it is read.
+     */
+    int32_t on_bad_image;
+    int32_t negatives;    /* ULDOR_NEGATIVES_* */
+    int32_t reserved;     /* 0 */
+} uldor_dataset_options;
+
+ULDOR_API uldor_status uldor_dataset_options_init(uldor_dataset_options *options, size_t struct_size);
+
+/*
+ * Opens a data set of DeepLesion's layout: DL_info.csv with its published columns (1-based coordinates, quoted fields), and
+ * Images_png/<patient>_<study>_<series>/<slice>.png, 16-bit grey, HU = pixel - 32768. Rows of one slice become one image.
+ * `options` may be NULL. Errors: IO (a file cannot be opened or read), FORMAT (a malformed row: "FILE:LINE: FIELD ..."),
+ * IMAGE, INVALID_ARGUMENT, NOMEM. Free with uldor_dataset_free().
+ */
+ULDOR_API uldor_status uldor_dataset_open_deeplesion(const char *directory, const uldor_dataset_options *options,
+                                                     uldor_dataset **dataset);
+
+/* A lesion as a host's source annotates it, in the header's coordinates. */
+typedef struct uldor_source_lesion {
+    size_t struct_size;
+    int32_t has_box;    /* zero: the extent of the RECIST diameters and 5 pixels around, clipped to the image */
+    int32_t has_recist;
+    double x1, y1, x2, y2;
+    double recist[8];   /* x11, y11, x12, y12 (long), x21, y21, x22, y22 (short) */
+    int32_t has_mask;   /* non-zero: uldor_source.read_mask gives one */
+    int32_t type;       /* 1..8 as in DeepLesion, -1: not known */
+    int32_t class_index; /* ULDOR_CLASS_* */
+    int32_t reserved;   /* 0 */
+} uldor_source_lesion;
+
+/* An image of a host's source, without its pixels. */
+typedef struct uldor_source_image {
+    size_t struct_size;
+    const char *name;   /* unique in the source; copied during opening. NULL: the index */
+    int64_t patient;
+    int32_t split;      /* ULDOR_SPLIT_* */
+    int32_t width, height;
+    int32_t lesions;
+    double spacing_x_mm, spacing_y_mm, slice_interval_mm; /* used where the uldor_image leaves its own at 0 */
+} uldor_source_image;
+
+/*
+ * A host's archive. Functions return 0, or another number, with which the call fails (IO, the message has the number).
+ * `describe` and `annotate` are called while the data set is opened, on the thread that opens it. `read`, `release` and
+ * `read_mask` are called whenever pixels are needed: while a trainer runs FROM BACKGROUND THREADS, several at once, for
+ * different images or the same. They must not call the library. Structs arrive with defaults and their size set.
+ */
+typedef struct uldor_source {
+    size_t struct_size;
+    void *user;
+    int64_t count; /* images */
+    int32_t (*describe)(void *user, int64_t index, uldor_source_image *image);
+    int32_t (*annotate)(void *user, int64_t index, int32_t lesion, uldor_source_lesion *annotation);
+    /* Fills `image`, whose memory stays the host's and valid until `release` is called with the same `token`. */
+    int32_t (*read)(void *user, int64_t index, uldor_image *image, void **token);
+    void (*release)(void *user, int64_t index, void *token); /* may be NULL */
+    /* Writes height x width bytes, 0 or 1, of the image's size; may be NULL where no lesion has a mask. */
+    int32_t (*read_mask)(void *user, int64_t index, int32_t lesion, uint8_t *out, int32_t width, int32_t height);
+} uldor_source;
+
+ULDOR_API uldor_status uldor_source_init(uldor_source *source, size_t struct_size);
+
+/*
+ * Opens a host's own source. `source` is copied; of the options, those about paths, noisy rows and negatives must be at their
+ * defaults. Errors: INVALID_ARGUMENT and FORMAT (an annotation that cannot be used: "source image INDEX ..."), IO (a
+ * callback's refusal), NOMEM.
+ */
+ULDOR_API uldor_status uldor_dataset_open_callbacks(const uldor_source *source, const uldor_dataset_options *options,
+                                                    uldor_dataset **dataset);
+/* Sessions and trainers that use the data set keep it; the last one frees the memory. */
+ULDOR_API uldor_status uldor_dataset_free(uldor_dataset *dataset);
+
+typedef struct uldor_dataset_info {
+    size_t struct_size;
+    int64_t images, lesions;
+    int64_t images_of_split[4], lesions_of_split[4]; /* by ULDOR_SPLIT_*; [0] is 0 */
+    int64_t negatives;        /* images without a lesion, counted in `images` */
+    int64_t rows;             /* of the CSV, without its header */
+    int64_t noisy_rows;       /* left out: Possibly_noisy */
+    int64_t bad_rows;         /* left out: on_bad_row */
+    int64_t bad_images;       /* left out: on_bad_image */
+    int64_t repeated_boxes;   /* of boxes_path that are a lesion of the CSV */
+    int64_t lesions_outside_window, images_outside_window;
+} uldor_dataset_info;
+
+ULDOR_API uldor_status uldor_dataset_get_info(const uldor_dataset *dataset, uldor_dataset_info *info);
+
+typedef struct uldor_dataset_image {
+    size_t struct_size;
+    const char *name;         /* "000001_03_01/088", or the source's; owned by the data set */
+    int64_t patient;
+    int64_t csv_line;         /* of its first row, in boxes_path where csv_path has none; 0: it has none */
+    int32_t split;            /* ULDOR_SPLIT_* */
+    int32_t lesions;
+    int32_t width, height;    /* of the window */
+    int32_t window_left, window_top; /* pixels cut off at the left and the top of the stored image */
+    double spacing_x_mm, spacing_y_mm, slice_interval_mm; /* 0: not known */
+} uldor_dataset_image;
+
+/* `index` 0..images-1: in the order of the CSV, then those of boxes_path, then negatives, series by series. */
+ULDOR_API uldor_status uldor_dataset_get_image(const uldor_dataset *dataset, int64_t index, uldor_dataset_image *image);
+
+typedef struct uldor_dataset_lesion {
+    size_t struct_size;
+    double x1, y1, x2, y2;    /* clipped to the image */
+    double recist[8];         /* x11, y11, x12, y12 (long), x21, y21, x22, y22 (short); zeros where there is none */
+    int32_t has_recist, has_mask; /* has_mask: uldor_dataset_get_mask() can be asked; a given mask may turn out not to be there */
+    int32_t type;             /* Coarse_lesion_type, 1..8; -1: not known */
+    int32_t class_index;      /* ULDOR_CLASS_* */
+    int64_t csv_line;         /* in csv_path, or in boxes_path where it has no diameters; 0: a source's */
+    double long_px, short_px, long_mm, short_mm; /* lengths of the diameters; 0 where there are none or no spacing */
+} uldor_dataset_lesion;
+
+ULDOR_API uldor_status uldor_dataset_get_lesion(const uldor_dataset *dataset, int64_t index, int32_t lesion,
+                                                uldor_dataset_lesion *info);
+/*
+ * A lesion's mask at the image's size, height x width bytes, 0 or 1, as the option `masks` says; strides as in
+ * uldor_result_get_mask(). `pixels` (may be NULL) gets how many are set; 0: it has none, `out` is all 0.
+ */
+ULDOR_API uldor_status uldor_dataset_get_mask(const uldor_dataset *dataset, int64_t index, int32_t lesion, uint8_t *out,
+                                              size_t capacity_bytes, size_t row_stride_bytes, int64_t *pixels);
+/*
+ * Index of the image of this name; DeepLesion's spellings are the same: "000001_03_01/088", "000001_03_01/088.png",
+ * "000001_03_01_088.png". INVALID_ARGUMENT where there is none.
+ */
+ULDOR_API uldor_status uldor_dataset_find(const uldor_dataset *dataset, const char *name, int64_t *index);
+
+/* Pixels of one image of a data set. */
+typedef struct uldor_slices uldor_slices;
+
+/*
+ * Reads an image: its key slice and up to `reach` (0..1024; uldor_model_get_slice_reach() of its slice_interval_mm) slices
+ * before and behind it, as far as they are stored. uldor_slices_get_image() describes them for
+ * uldor_session_detect(); the description points into the handle and is valid until uldor_slices_free(). A source's image is
+ * described as `read` gave it. Errors: IO, FORMAT and IMAGE (the message names the file), NOMEM.
+ */
+ULDOR_API uldor_status uldor_dataset_read_image(const uldor_dataset *dataset, int64_t index, int32_t reach,
+                                                uldor_slices **slices);
+ULDOR_API uldor_status uldor_slices_get_image(const uldor_slices *slices, uldor_image *image);
+ULDOR_API uldor_status uldor_slices_free(uldor_slices *slices);
+
+/* One problem, one line; a non-zero return ends the check (ULDOR_ERROR_CANCELLED). */
+typedef int32_t (*uldor_report_fn)(void *user, const char *message);
+
+/*
+ * Looks at all data before it is used: every key slice is decoded (missing, damaged, of another size, not 16-bit grey), masks
+ * likewise, neighbours are looked for. `report` (may be NULL) gets a line for each problem, naming file and CSV line, and one
+ * with the counts at the end; rows and images left out when the data set was opened count as problems. `reach` as above.
+ * Takes as long as decoding everything does. `problems` gets their number, warnings (a missing neighbour) not counted.
+ */
+ULDOR_API uldor_status uldor_dataset_check(const uldor_dataset *dataset, int32_t reach, uldor_report_fn report, void *user,
+                                           int64_t *problems);
+
+/*
+ * How training images are varied. Draws are keyed by (seed, epoch, image): they depend on nothing else. Boxes, masks and
+ * diameters move with the pixels.
+ */
+typedef struct uldor_augmentation {
+    size_t struct_size;
+    double scale_low, scale_high; /* factor on the scale, uniform; before the long side is capped. 0.8, 1.2 */
+    int32_t position_px;          /* left and top edge of the crop move by -n..n image pixels, within the image. 8 */
+    int32_t reserved;             /* 0 */
+    /*
+     * The key slice moves by up to this part of the smallest lesion's short diameter / 2, whole slices, nearer ones likelier, as far
+     * as they are stored; annotations stay. 0.5; 0: never.
+     */
+    double slice_part;
+    double flip_x, flip_y;        /* probability of mirroring left-right and top-bottom. 0 */
+} uldor_augmentation;
+
+/* DeepLesion's usual augmentation; scale 1, 1 and zeros are none. */
+ULDOR_API uldor_status uldor_augmentation_init(uldor_augmentation *augmentation, size_t struct_size);
+
+/* ----------------------------------------------------------------------------------------------- Training */
+
+/*
+ * One training run: a detector learns from a data set (docs/training.md). SGD as in the paper (section 2.3); losses, samplers
+ * and targets are torchvision's. The run goes epoch by epoch, looks at the validation images after each, keeps the best
+ * weights in output_path, and everything it needs to go on in checkpoint_path. Where that file is there when the trainer is
+ * created, the run goes on from it and ends with the same bits as one that was never interrupted: every draw is keyed by
+ * (seed, epoch, image), and every sum is formed in a fixed order, whatever the number of threads.
+ */
+typedef struct uldor_trainer uldor_trainer;
+
+enum {
+    ULDOR_TRAINING_CALIBRATION = 0, /* the batch norms' statistics are being taken (random start) */
+    ULDOR_TRAINING_STEP = 1,        /* a step was taken: the losses are this step's */
+    ULDOR_TRAINING_VALIDATION = 2,  /* a validation image was looked at: `step` of `steps`, losses: the mean so far */
+    ULDOR_TRAINING_EPOCH = 3        /* an epoch is over: the losses are the epoch's means, validation_loss is its own */
+};
+
+/* What progress gets. Losses are torchvision's five, of the whole batch (over all processes). */
+typedef struct uldor_training_event {
+    size_t struct_size;
+    int32_t kind;              /* ULDOR_TRAINING_* */
+    int32_t epoch, epochs;     /* from 0 */
+    int32_t is_best;           /* EPOCH: its validation loss is the least so far, the weights were written */
+    int64_t step, steps;       /* done of this epoch (or of its validation), and how many it has */
+    int64_t total_steps;       /* done since the beginning of the run */
+    int64_t skipped_images;    /* since the beginning of the run, because they could not be read (on_bad_image) */
+    double objectness, rpn_box, classifier, box, mask;
+    double loss;               /* their sum */
+    double lr;
+    double gradient_norm;      /* before clipping */
+    double images_per_second;  /* of all processes */
+    double seconds_left;       /* until the last epoch's end as things go; negative: not known yet */
+    double validation_loss;    /* of the last epoch that has one; NaN: none yet */
+    double best_loss;          /* the least so far; NaN: none yet */
+} uldor_training_event;
+
+/* Called only on the thread that called uldor_trainer_run(). A non-zero return cancels the run (CANCELLED). */
+typedef int32_t (*uldor_training_fn)(void *user, const uldor_training_event *event);
+
+/*
+ * Sums over processes, for a run on several machines: each process has a trainer with the same options and data, its own
+ * `rank` of `size`, and takes `batch` images of each step's size x batch. Both functions replace the values by their sums over
+ * all processes, the same bits in each, and return 0, or another number, with which the run fails (IO). They are called by
+ * the thread that called uldor_trainer_run(), by all processes in the same order: in a step the losses' normalisers before the
+ * backward pass, the losses after it (doubles), and the gradients (floats); a few doubles at the start of a run and after
+ * validation. When one process is cancelled or fails, all of them stop at the same step. Rank 0 alone writes files;
+ * checkpoint_path must be readable by all. The update is that of one process with size x batch images (but for rounding).
+ */
+typedef struct uldor_reduction {
+    size_t struct_size;
+    void *user;
+    int32_t rank, size; /* 0..size-1 of 1..65536 */
+    int32_t (*sum_doubles)(void *user, double *values, int64_t count);
+    int32_t (*sum_floats)(void *user, float *values, int64_t count);
+} uldor_reduction;
+
+/* What happens with a checkpoint that is there when the trainer is created. */
+enum {
+    ULDOR_RESUME_IF_THERE = 0, /* the run goes on from it */
+    ULDOR_RESUME_NEVER = 1,    /* the run begins anew, and overwrites it in time */
+    ULDOR_RESUME_ALWAYS = 2    /* that there is none is an error (IO) */
+};
+
+typedef struct uldor_trainer_options {
+    size_t struct_size;
+    const uldor_allocator *allocator; /* NULL: the C library's. Copied; called from background threads, too */
+    uldor_log_fn log;                 /* NULL: silent. Called on the thread that calls the library */
+    void *log_user;
+    uldor_training_fn progress;       /* NULL: none */
+    void *progress_user;
+    const uldor_reduction *reduction; /* NULL: one process. Copied */
+    const uldor_augmentation *augmentation; /* NULL: the usual one (uldor_augmentation_init()). Copied */
+
+    /*
+     * What the run begins with. `init_path`: weights (docs/weights.md), F32, F16 or BF16. `architecture`: the network to build:
+     * "resnet18", "resnet34", "resnet50", "resnet101", "resnet152", or "narrow" (the demo's: a ResNet-18 a quarter as wide);
+     * widths behind a colon where they differ, "resnet18:stem=16,fpn=64,fc=128,mask=64". Given alone, all is
+     * random as torchvision initialises it; with init_path, tensors of it that have the right name and shape are taken, the others
+     * stay random (uldor_trainer_report() names each); then "conv1.weight" of a classification network is
+     * taken for "backbone.body.conv1.weight". init_path alone: its own network, nothing may be missing. One must be given.
+     */
+    const char *init_path;
+    const char *architecture;
+    /* Configuration (JSON, docs/weights.md). NULL: that of init_path, or the field's: anchors of 16, 24, 32, 48, 96 pixels. */
+    const char *config;
+    int32_t classes;           /* 2 or 3; 0: as configured. 3 where init_path has 2: the class of false positives is added, with
+                                  a bias of -12, so that nothing changes yet */
+
+    int32_t epochs;            /* 1..100000. 12 */
+    const char *output_path;   /* where the best weights go; NULL: nowhere */
+    const char *checkpoint_path; /* NULL: none */
+    const char *log_path;      /* a line for each step and epoch: CSV, or JSON lines where the name ends in .jsonl. NULL: none */
+    int64_t checkpoint_steps;  /* a checkpoint every so many steps, and before and after each validation. 0: only then. 200 */
+    int32_t resume;            /* ULDOR_RESUME_* */
+    int32_t half;              /* non-zero: output_path is written as F16 */
+
+    uint64_t seed;             /* of all draws. 0 */
+    int32_t batch;             /* images of a step, of this process: 1..1024. 2 */
+    int32_t accumulation;      /* batches whose gradients' mean makes one step: 1..1024. 1 */
+    double lr;                 /* 0..1000. 1e-3 */
+    double momentum;           /* 0..1, less than 1. 0.9 */
+    double weight_decay;       /* 0..1. 1e-4 */
+    double lr_factor;          /* the rate is multiplied by this every lr_epochs epochs; 0..1. 0.1 */
+    int32_t lr_epochs;         /* 0: never. 4 */
+    int32_t warmup_steps;      /* the rate rises linearly over the first steps. 0 */
+    double clip_norm;          /* gradients are scaled down to this norm; 0: never. 0 */
+    int64_t epoch_images;      /* an epoch's length in images over all processes; 0: all of the split. 0 */
+    int64_t validation_images; /* at most so many validation images; 0: all of the split. 0 */
+    int32_t patience;          /* stop when the validation loss has not fallen for so many epochs; 0: never. 4 */
+    int32_t trainable_layers;  /* of the backbone, from the top: 0..5; -1: 3, or 5 where its weights are random. -1 */
+    int32_t train_split, validation_split; /* ULDOR_SPLIT_*; 0 for the second: no validation. 1, 2 */
+    int32_t rpn_samples, roi_samples; /* anchors and regions of an image that the losses look at: 1..4096. 256, 512 */
+    double rpn_positive, roi_positive; /* at most this part of them are lesions: 0..1. 0.5, 0.25 */
+    int32_t proposals;         /* in training, per level before and over all after NMS: 1..4096. 2000 */
+    int32_t no_mask_loss;      /* non-zero: the mask branch is not trained */
+    int32_t calibration_images; /* for batch-norm statistics at a random start: 0..256; -1: 16 where they are random. -1 */
+    int32_t on_bad_image;      /* ULDOR_BAD_*: an image that cannot be read when its turn comes */
+
+    int32_t threads;           /* 1..1024; 0: all cores that the process may use */
+    int32_t loader_threads;    /* that decode images ahead of need: 1..64. 1 */
+    int32_t instructions;      /* ULDOR_INSTRUCTIONS_* */
+    int32_t exact;             /* non-zero: every convolution is computed directly */
+} uldor_trainer_options;
+
+/* Fills `options` with the defaults that are named behind the fields; the others are 0 or NULL. */
+ULDOR_API uldor_status uldor_trainer_options_init(uldor_trainer_options *options, size_t struct_size);
+
+/*
+ * Makes a trainer on images of `train`; the validation split is that of `validation`, NULL: of `train`, too. Weights, gradients
+ * and momentum are allocated, a checkpoint is read. The trainer keeps the data sets. Errors: INVALID_ARGUMENT (a
+ * field; no image of the split; a checkpoint made with other options or data: the message names the first that differs), IO,
+ * FORMAT, MODEL, UNSUPPORTED, NOMEM. Free with uldor_trainer_free().
+ */
+ULDOR_API uldor_status uldor_trainer_create(const uldor_dataset *train, const uldor_dataset *validation,
+                                            const uldor_trainer_options *options, uldor_trainer **trainer);
+/* BUSY, and nothing freed, while a call on the trainer runs. */
+ULDOR_API uldor_status uldor_trainer_free(uldor_trainer *trainer);
+
+/*
+ * Trains: at most `steps` further steps, or to the end of the run where it is 0; a run that is over does nothing. The
+ * validation of an epoch whose last step was taken belongs to the same call. Errors: CANCELLED, BUSY, IO (a file could not
+ * be written: the old one is still there), what reading an image fails with, NOMEM. After an error the trainer stands where its
+ * last whole step left it: a further call goes on.
+ */
+ULDOR_API uldor_status uldor_trainer_run(uldor_trainer *trainer, int64_t steps);
+/*
+ * Makes the call that runs on this trainer, if one does, return CANCELLED within milliseconds; the step that it was in is
+ * forgotten. No checkpoint is written for it: uldor_trainer_write_checkpoint(). From any thread, but not from a signal
+ * handler, and not while another thread frees the trainer.
+ */
+ULDOR_API uldor_status uldor_trainer_cancel(uldor_trainer *trainer);
+
+enum {
+    ULDOR_TRAINER_RUNNING = 0,  /* there are steps left */
+    ULDOR_TRAINER_FINISHED = 1, /* all epochs are done */
+    ULDOR_TRAINER_STOPPED = 2   /* the validation loss did not fall for `patience` epochs */
+};
+
+typedef struct uldor_trainer_state {
+    size_t struct_size;
+    int32_t status;            /* ULDOR_TRAINER_* */
+    int32_t resumed;           /* non-zero: it went on from a checkpoint */
+    int32_t epoch, epochs;     /* the running epoch, from 0; `epochs` where all are done */
+    int64_t step, steps;       /* taken in it, and how many it has */
+    int64_t total_steps;
+    int64_t train_images, validation_images; /* of the splits, after epoch_images and validation_images */
+    int64_t skipped_images;
+    int64_t parameters, trained_parameters;
+    int64_t memory_bytes;      /* held now */
+    double validation_loss, best_loss; /* NaN: none yet */
+    int32_t best_epoch;        /* -1: none yet */
+    int32_t threads;
+} uldor_trainer_state;
+
+ULDOR_API uldor_status uldor_trainer_get_state(uldor_trainer *trainer, uldor_trainer_state *state);
+/*
+ * One line for each tensor that the run did not begin with as init_path has it: missing there, of another shape, grown, or not
+ * needed; then one with the counts. Nothing for a trainer that goes on from a checkpoint.
+ */
+ULDOR_API uldor_status uldor_trainer_report(uldor_trainer *trainer, uldor_report_fn report, void *user);
+/* Writes the weights as they are now (not the best ones), as F16 where `half` is non-zero. Whole or not at all. */
+ULDOR_API uldor_status uldor_trainer_save(uldor_trainer *trainer, const char *path, int32_t half);
+/* Writes a checkpoint to `path`, NULL: to checkpoint_path. Whole or not at all. */
+ULDOR_API uldor_status uldor_trainer_write_checkpoint(uldor_trainer *trainer, const char *path);
+/* Message of the last failed call on this trainer; as uldor_session_last_error(). */
+ULDOR_API const char *uldor_trainer_last_error(const uldor_trainer *trainer);
+
 /* ---------------------------------------------------------------------------------------- Stages, to verify */
 
 /* An ordered set of named float32 tensors, dense, row-major (N x C x H x W for feature maps). Not thread-safe. */
@@ -521,6 +945,16 @@ ULDOR_API uldor_status uldor_gradients_options_init(uldor_gradients_options *opt
  */
 ULDOR_API uldor_status uldor_run_gradients(const char *path, const uldor_gradients_options *options,
                                            const uldor_tensors *inputs, uldor_tensors **outputs);
+
+/*
+ * The example that training sees of an image: "input" (1 x channels x padded height x padded width, normalised), "size"
+ * (height, width before padding), "boxes" (L x 4, of the input, clipped to it), "labels" (L), "lesions" (L: index in the
+ * image), "has_mask" (L) and "masks" (L x padded height x padded width, 0 or 1). `augmentation` may be NULL: none. Lesions that
+ * fall out of the input are left out. The model says how its input is made.
+ */
+ULDOR_API uldor_status uldor_dataset_get_example(const uldor_dataset *dataset, const uldor_model *model, int64_t index,
+                                                 const uldor_augmentation *augmentation, uint64_t seed, int64_t epoch,
+                                                 uldor_tensors **tensors);
 
 #ifdef __cplusplus
 }

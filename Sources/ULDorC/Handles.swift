@@ -8,11 +8,14 @@ struct Handle {
         case model = 0x554c_446f_724d_6f64
         case session = 0x554c_446f_7253_6573
         case tensors = 0x554c_446f_7254_656e
+        case dataset = 0x554c_446f_7244_6174
+        case slices = 0x554c_446f_7253_6c69
+        case trainer = 0x554c_446f_7254_7261
     }
 
     var magic: UInt64
     let object: Unmanaged<AnyObject>
-    /// Sessions: the last failure's message, NUL-terminated, `messageCapacity` bytes.
+    /// Sessions and trainers: the last failure's message, NUL-terminated, `messageCapacity` bytes.
     let message: UnsafeMutablePointer<CChar>?
 
     static let messageCapacity = 1024
@@ -20,7 +23,7 @@ struct Handle {
 
 /// A new handle that owns `object`.
 func makeHandle(_ kind: Handle.Kind, _ object: AnyObject) throws(ULDorError) -> OpaquePointer {
-    let hasMessage = kind == .session
+    let hasMessage = kind == .session || kind == .trainer
     let size = MemoryLayout<Handle>.stride
     guard let memory = uk_system_allocate(size + (hasMessage ? Handle.messageCapacity : 0), 16) else {
         throw ULDorError(.noMemory, "out of memory: \(size) bytes")
@@ -58,24 +61,34 @@ func dropHandle(_ pointer: OpaquePointer?, _ kind: Handle.Kind, _ name: StaticSt
     object.release()
 }
 
-/// Runs a call on a session: alone, with what it throws noted on the session too.
-func onSession(
-    _ pointer: OpaquePointer?, _ body: (Session) throws(ULDorError) -> Void
+/// What one thread uses at a time.
+protocol ExclusiveUse: AnyObject {
+    /// False where a call runs already.
+    func acquire() -> Bool
+    func release()
+}
+
+extension Session: ExclusiveUse {}
+extension Trainer: ExclusiveUse {}
+
+/// Runs a call on a handle: alone, with what it throws noted on the handle too.
+func exclusively<Object: ExclusiveUse>(
+    _ pointer: OpaquePointer?, _ kind: Handle.Kind, _ name: StaticString, _ body: (Object) throws(ULDorError) -> Void
 ) -> uldor_status {
-    let session: Session
+    let held: Object
     let message: UnsafeMutablePointer<CChar>?
     do throws(ULDorError) {
-        let handle = try checked(pointer, .session, "session")
-        session = unsafeDowncast(handle.pointee.object.takeUnretainedValue(), to: Session.self)
+        let handle = try checked(pointer, kind, name)
+        held = unsafeDowncast(handle.pointee.object.takeUnretainedValue(), to: Object.self)
         message = handle.pointee.message
-        // Not noted on the session: its message belongs to the call that runs.
-        guard session.acquire() else { throw ULDorError(.busy, "session is in use by another call") }
+        // Not noted on the handle: its message belongs to the call that runs.
+        guard held.acquire() else { throw ULDorError(.busy, "\(name) is in use by another call") }
     } catch {
         return fail(error)
     }
-    defer { session.release() }
+    defer { held.release() }
     do throws(ULDorError) {
-        try body(session)
+        try body(held)
         return Status.ok.rawValue
     } catch {
         let status = fail(error)
@@ -84,7 +97,11 @@ func onSession(
     }
 }
 
-func sessionMessage(_ pointer: OpaquePointer?) -> UnsafePointer<CChar>? {
-    guard let handle = try? checked(pointer, .session, "session") else { return nil }
+func onSession(_ pointer: OpaquePointer?, _ body: (Session) throws(ULDorError) -> Void) -> uldor_status {
+    exclusively(pointer, .session, "session", body)
+}
+
+func handleMessage(_ pointer: OpaquePointer?, _ kind: Handle.Kind, _ name: StaticString) -> UnsafePointer<CChar>? {
+    guard let handle = try? checked(pointer, kind, name) else { return nil }
     return UnsafePointer(handle.pointee.message)
 }

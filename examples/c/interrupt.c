@@ -11,6 +11,7 @@
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static uldor_session *session;
+static uldor_trainer *trainer;
 static const char *unfinished;
 static atomic_int received;
 static sigset_t waited;
@@ -23,14 +24,15 @@ static void *wait_for_signals(void *unused) {
         if (sigwait(&waited, &signal_number) != 0) continue;
         pthread_mutex_lock(&lock);
         bool first = atomic_exchange(&received, signal_number) == 0;
-        if (!first || session == NULL) {
+        if (!first || (session == NULL && trainer == NULL)) {
             if (unfinished != NULL) unlink(unfinished);
             progress_erase_raw();
             ssize_t written = write(STDERR_FILENO, message, sizeof message - 1);
             (void)written; /* nobody is left to tell */
             _exit(128 + signal_number);
         }
-        uldor_session_cancel(session);
+        if (session != NULL) uldor_session_cancel(session);
+        if (trainer != NULL) uldor_trainer_cancel(trainer);
         pthread_mutex_unlock(&lock);
     }
     return NULL;
@@ -55,6 +57,12 @@ int interrupt_start(void) {
 void interrupt_set_session(uldor_session *value) {
     pthread_mutex_lock(&lock);
     session = value;
+    pthread_mutex_unlock(&lock);
+}
+
+void interrupt_set_trainer(uldor_trainer *value) {
+    pthread_mutex_lock(&lock);
+    trainer = value;
     pthread_mutex_unlock(&lock);
 }
 

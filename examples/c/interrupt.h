@@ -2,7 +2,7 @@
  * interrupt.h - Ctrl-C, SIGTERM and SIGHUP
  *
  * One thread waits for the signals, so that what happens then is ordinary code: uldor_session_cancel() may not be called
- * from a signal handler. While a session detects, the first signal cancels it and the tool winds up by itself; at any other
+ * from a signal handler. While a session detects or a trainer runs, the first signal cancels it and the tool winds up by itself; at any other
  * time, and on the second signal, the thread removes the unfinished output file and ends the process.
  */
 #ifndef INTERRUPT_H
@@ -16,6 +16,8 @@
 int interrupt_start(void);
 /* The session to cancel from now on; NULL: none. */
 void interrupt_set_session(uldor_session *session);
+/* The same for a trainer. */
+void interrupt_set_trainer(uldor_trainer *trainer);
 /* The signal that came in, or 0. */
 int interrupt_received(void);
 

@@ -18,6 +18,7 @@ static const char help[] =
     "  detect         find lesions in PNG slices and NIfTI volumes\n"
     "  info           show what a weights file holds\n"
     "  pseudo-mask    draw the mask that two RECIST diameters span\n"
+    "  train          train a detector on a data set of DeepLesion's layout\n"
     "\n"
     "  --version      versions of the tool and the library\n"
     "  --help         this text; 'uldor COMMAND --help' says more\n"
@@ -35,7 +36,8 @@ static int run(int argc, char **argv) {
     static const struct {
         const char *name;
         int (*run)(int argc, char **argv);
-    } commands[] = {{"detect", command_detect}, {"info", command_info}, {"pseudo-mask", command_pseudo_mask}};
+    } commands[] = {{"detect", command_detect}, {"info", command_info}, {"pseudo-mask", command_pseudo_mask},
+                    {"train", command_train}};
     if (argc < 2) {
         fputs(help, stderr);
         return EXIT_USAGE;

@@ -11,7 +11,7 @@
 /* A configuration is a page of JSON: what is longer is another file given by mistake. */
 enum { MAX_CONFIG = 1 << 20 };
 
-static char *read_text(const char *path, reason *why) {
+char *model_read_config(const char *path, reason *why) {
     FILE *stream = fopen(path, "rb");
     if (stream == NULL) {
         reason_set_errno(why, errno);
@@ -38,7 +38,7 @@ uldor_model *model_open(const char *weights, const char *config, int32_t threads
     char *text = NULL;
     if (config != NULL) {
         reason why;
-        text = read_text(config, &why);
+        text = model_read_config(config, &why);
         if (text == NULL) {
             message_error(config, "%s", why.text);
             return NULL;

@@ -6,7 +6,12 @@
 
 #include <uldor.h>
 
+#include "reason.h"
+
 /* `config`: a JSON file to use instead of the configuration in the weights, or NULL. Says what went wrong; NULL then. */
 uldor_model *model_open(const char *weights, const char *config, int32_t threads);
+
+/* The text of a configuration's file, to be freed with free(); NULL with the reason. */
+char *model_read_config(const char *path, reason *why);
 
 #endif

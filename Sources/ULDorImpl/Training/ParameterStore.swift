@@ -26,7 +26,7 @@ final class ParameterStore {
     init(_ file: Safetensors, trainableLayers: Int, allocator: Allocator) throws(ULDorError) {
         self.trainableLayers = trainableLayers
         var trained = 0, stored = 0
-        for record in file.allRecords {
+        for record in file.allRecords where Safetensors.isPart(printable(record.name)) {
             // A sum of sizes within the file: it does not overflow.
             if Self.isTrained(printable(record.name), rank: record.rank, trainableLayers) {
                 trained += record.elements

@@ -11,8 +11,10 @@ struct HeaderParser {
     let dataBytes: Int
     let dataOffset: Int
 
-    /// The raw string under `uldor`, nil where there is none.
-    func metadata(_ json: borrowing JSONDocument, _ value: Int) throws(ULDorError) -> UnsafeBufferPointer<UInt8>? {
+    /// The raw string under `wanted`, nil where there is none.
+    func metadata(
+        _ json: borrowing JSONDocument, _ value: Int, _ wanted: StaticString
+    ) throws(ULDorError) -> UnsafeBufferPointer<UInt8>? {
         guard json.isObject(value) else { throw ULDorError(.format, "\(name): __metadata__ is not an object") }
         var found: UnsafeBufferPointer<UInt8>?
         var key = json.firstChild(value)
@@ -20,8 +22,8 @@ struct HeaderParser {
             guard json.isString(key + 1) else {
                 throw ULDorError(.format, "\(name): __metadata__ has a value that is not a string")
             }
-            if json.equals(key, "uldor") {
-                guard found == nil else { throw ULDorError(.format, "\(name): __metadata__ has two values for uldor") }
+            if json.equals(key, wanted) {
+                guard found == nil else { throw ULDorError(.format, "\(name): __metadata__ has two values for \(wanted)") }
                 found = json.raw(key + 1)
             }
             key = json.nextKey(after: key)

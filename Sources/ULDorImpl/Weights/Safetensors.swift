@@ -40,6 +40,8 @@ final class Safetensors {
     private let recordCount: Int
     /// The raw JSON string under `__metadata__`.`uldor`.
     let config: UnsafeBufferPointer<UInt8>?
+    /// That under `__metadata__`.`uldor_training`: a checkpoint's.
+    let training: UnsafeBufferPointer<UInt8>?
 
     init(_ source: ByteSource, allocator: Allocator) throws(ULDorError) {
         let header = try Self.readHeader(source, allocator)
@@ -55,7 +57,7 @@ final class Safetensors {
         var spans = try Buffer<ByteSpan>(count: entries, allocator: allocator)
 
         let parser = HeaderParser(name: source.name, dataBytes: source.count - 8 - header.count, dataOffset: 8 + header.count)
-        var config: UnsafeBufferPointer<UInt8>?
+        var config: UnsafeBufferPointer<UInt8>?, training: UnsafeBufferPointer<UInt8>?
         var hasMetadata = false
         var key = json.firstChild(JSONDocument.root)
         var count = 0
@@ -63,7 +65,8 @@ final class Safetensors {
             if json.equals(key, "__metadata__") {
                 guard !hasMetadata else { throw ULDorError(.format, "\(source.name): __metadata__ appears twice") }
                 hasMetadata = true
-                config = try parser.metadata(json, key + 1)
+                config = try parser.metadata(json, key + 1, "uldor")
+                training = try parser.metadata(json, key + 1, "uldor_training")
             } else {
                 (records.base[count], spans.base[count]) = try parser.tensor(json, key)
                 count += 1
@@ -76,6 +79,7 @@ final class Safetensors {
         self.source = source
         self.allocator = allocator
         self.config = config
+        self.training = training
         self.recordCount = count
         self.header = header
         self.records = records
@@ -101,10 +105,15 @@ final class Safetensors {
     func firstUnused() -> String? {
         for record in allRecords where !record.isUsed {
             let name = printable(record.name)
-            let isPart = name.hasPrefix("backbone.") || name.hasPrefix("rpn.") || name.hasPrefix("roi_heads.")
-            if isPart, !name.hasSuffix(".num_batches_tracked") { return name }
+            if Self.isPart(name) { return name }
         }
         return nil
+    }
+
+    /// Whether a tensor of this name belongs to a detector, as torchvision names it.
+    static func isPart(_ name: String) -> Bool {
+        (name.hasPrefix("backbone.") || name.hasPrefix("rpn.") || name.hasPrefix("roi_heads."))
+            && !name.hasSuffix(".num_batches_tracked")
     }
 
     private func place(of name: String) -> Int? {

@@ -6,6 +6,9 @@ Research use only; not a medical device. The work is done by libuldor; see READM
 from __future__ import annotations
 
 from . import _abi
+from .dataset import (
+    Augmentation, Dataset, DatasetImage, DatasetInfo, DatasetLesion, Slices, SourceImage, SourceLesion,
+)
 from .errors import (
     BufferTooSmall, Busy, Cancelled, Degenerate, FileError, FormatError, ImageError, InternalError, InvalidArgument,
     ModelError, NoMemory, UldorError, Unsupported,
@@ -16,6 +19,7 @@ from .pseudo_mask import PseudoMask
 from .result import Detection, Diameter, Result
 from .session import INPUT_STEPS, InputInfo, Session, SessionInfo
 from .tensors import STAGES
+from .trainer import Reduction, Trainer, TrainerState, TrainingEvent
 
 __version__ = "0.1.0"
 
@@ -27,8 +31,10 @@ def library_version() -> str:
 
 
 __all__ = [
-    "BufferTooSmall", "Busy", "Cancelled", "Degenerate", "Detection", "Diameter", "FileError", "FormatError",
-    "INPUT_STEPS", "ImageError", "InputInfo", "InternalError", "InvalidArgument", "Model", "ModelError", "ModelInfo",
-    "NoMemory", "PseudoMask", "Result", "STAGES", "Session", "SessionInfo", "UldorError", "Unsupported",
-    "library_version", "run_gradients",
+    "Augmentation", "BufferTooSmall", "Busy", "Cancelled", "Dataset", "DatasetImage", "DatasetInfo", "DatasetLesion",
+    "Degenerate", "Detection", "Diameter", "FileError", "FormatError", "INPUT_STEPS", "ImageError", "InputInfo",
+    "InternalError", "InvalidArgument", "Model", "ModelError", "ModelInfo", "NoMemory", "PseudoMask", "Reduction", "Result", "STAGES",
+    "Session", "SessionInfo", "Slices", "SourceImage", "SourceLesion",
+    "Trainer", "TrainerState", "TrainingEvent", "UldorError", "Unsupported", "library_version",
+    "run_gradients",
 ]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import ctypes
 import operator
 from ctypes import CFUNCTYPE, POINTER, Structure, c_char_p, c_double, c_float, c_int32, c_int64, c_size_t, c_ssize_t
-from ctypes import c_uint8, c_uint32, c_void_p
+from ctypes import c_uint8, c_uint32, c_uint64, c_void_p
 from typing import Any, List, Tuple
 
 from . import _library
@@ -63,6 +63,34 @@ INPUT_PADDED = 5
 
 DETECTION_HAS_RECIST = 1
 DETECTION_HAS_MM = 2
+
+SPLIT_TRAIN = 1
+SPLIT_VALIDATION = 2
+SPLIT_TEST = 3
+
+MASKS_PSEUDO = 0
+MASKS_GIVEN = 1
+MASKS_GIVEN_OR_PSEUDO = 2
+MASKS_NONE = 3
+
+BAD_ERROR = 0
+BAD_SKIP = 1
+
+NEGATIVES_NONE = 0
+NEGATIVES_UNMASKED = 1
+
+TRAINING_CALIBRATION = 0
+TRAINING_STEP = 1
+TRAINING_VALIDATION = 2
+TRAINING_EPOCH = 3
+
+RESUME_IF_THERE = 0
+RESUME_NEVER = 1
+RESUME_ALWAYS = 2
+
+TRAINER_RUNNING = 0
+TRAINER_FINISHED = 1
+TRAINER_STOPPED = 2
 
 STAGE_C2 = 0
 STAGE_C3 = 1
@@ -169,6 +197,127 @@ class pseudo_mask_info(Structure):
     ]
 
 
+class dataset_options(Structure):
+    _fields_ = [
+        ("struct_size", c_size_t), ("allocator", POINTER(allocator)), ("log", log_fn), ("log_user", c_void_p),
+        ("csv_path", c_char_p), ("image_directory", c_char_p), ("mask_directory", c_char_p), ("boxes_path", c_char_p),
+        ("windows_path", c_char_p), ("masks", c_int32), ("keep_noisy", c_int32), ("on_bad_row", c_int32),
+        ("on_bad_image", c_int32), ("negatives", c_int32), ("reserved", c_int32),
+    ]
+
+
+class source_lesion(Structure):
+    _fields_ = [
+        ("struct_size", c_size_t), ("has_box", c_int32), ("has_recist", c_int32),
+        ("x1", c_double), ("y1", c_double), ("x2", c_double), ("y2", c_double), ("recist", c_double * 8),
+        ("has_mask", c_int32), ("type", c_int32), ("class_index", c_int32), ("reserved", c_int32),
+    ]
+
+
+class source_image(Structure):
+    _fields_ = [
+        ("struct_size", c_size_t), ("name", c_char_p), ("patient", c_int64), ("split", c_int32), ("width", c_int32),
+        ("height", c_int32), ("lesions", c_int32), ("spacing_x_mm", c_double), ("spacing_y_mm", c_double),
+        ("slice_interval_mm", c_double),
+    ]
+
+
+describe_fn = CFUNCTYPE(c_int32, c_void_p, c_int64, POINTER(source_image))
+annotate_fn = CFUNCTYPE(c_int32, c_void_p, c_int64, c_int32, POINTER(source_lesion))
+read_fn = CFUNCTYPE(c_int32, c_void_p, c_int64, POINTER(image), POINTER(c_void_p))
+release_fn = CFUNCTYPE(None, c_void_p, c_int64, c_void_p)
+read_mask_fn = CFUNCTYPE(c_int32, c_void_p, c_int64, c_int32, POINTER(c_uint8), c_int32, c_int32)
+report_fn = CFUNCTYPE(c_int32, c_void_p, c_char_p)
+
+
+class source(Structure):
+    _fields_ = [
+        ("struct_size", c_size_t), ("user", c_void_p), ("count", c_int64), ("describe", describe_fn), ("annotate", annotate_fn),
+        ("read", read_fn), ("release", release_fn), ("read_mask", read_mask_fn),
+    ]
+
+
+class dataset_info(Structure):
+    _fields_ = [
+        ("struct_size", c_size_t), ("images", c_int64), ("lesions", c_int64), ("images_of_split", c_int64 * 4),
+        ("lesions_of_split", c_int64 * 4), ("negatives", c_int64), ("rows", c_int64), ("noisy_rows", c_int64),
+        ("bad_rows", c_int64), ("bad_images", c_int64), ("repeated_boxes", c_int64), ("lesions_outside_window", c_int64),
+        ("images_outside_window", c_int64),
+    ]
+
+
+class dataset_image(Structure):
+    _fields_ = [
+        ("struct_size", c_size_t), ("name", c_char_p), ("patient", c_int64), ("csv_line", c_int64), ("split", c_int32),
+        ("lesions", c_int32), ("width", c_int32), ("height", c_int32), ("window_left", c_int32), ("window_top", c_int32),
+        ("spacing_x_mm", c_double), ("spacing_y_mm", c_double), ("slice_interval_mm", c_double),
+    ]
+
+
+class dataset_lesion(Structure):
+    _fields_ = [
+        ("struct_size", c_size_t), ("x1", c_double), ("y1", c_double), ("x2", c_double), ("y2", c_double),
+        ("recist", c_double * 8), ("has_recist", c_int32), ("has_mask", c_int32), ("type", c_int32), ("class_index", c_int32),
+        ("csv_line", c_int64), ("long_px", c_double), ("short_px", c_double), ("long_mm", c_double), ("short_mm", c_double),
+    ]
+
+
+class augmentation(Structure):
+    _fields_ = [
+        ("struct_size", c_size_t), ("scale_low", c_double), ("scale_high", c_double), ("position_px", c_int32),
+        ("reserved", c_int32), ("slice_part", c_double), ("flip_x", c_double), ("flip_y", c_double),
+    ]
+
+
+class training_event(Structure):
+    _fields_ = [
+        ("struct_size", c_size_t), ("kind", c_int32), ("epoch", c_int32), ("epochs", c_int32), ("is_best", c_int32),
+        ("step", c_int64), ("steps", c_int64), ("total_steps", c_int64), ("skipped_images", c_int64),
+        ("objectness", c_double), ("rpn_box", c_double), ("classifier", c_double), ("box", c_double), ("mask", c_double),
+        ("loss", c_double), ("lr", c_double), ("gradient_norm", c_double), ("images_per_second", c_double),
+        ("seconds_left", c_double), ("validation_loss", c_double), ("best_loss", c_double),
+    ]
+
+
+training_fn = CFUNCTYPE(c_int32, c_void_p, POINTER(training_event))
+sum_doubles_fn = CFUNCTYPE(c_int32, c_void_p, POINTER(c_double), c_int64)
+sum_floats_fn = CFUNCTYPE(c_int32, c_void_p, POINTER(c_float), c_int64)
+
+
+class reduction(Structure):
+    _fields_ = [
+        ("struct_size", c_size_t), ("user", c_void_p), ("rank", c_int32), ("size", c_int32),
+        ("sum_doubles", sum_doubles_fn), ("sum_floats", sum_floats_fn),
+    ]
+
+
+class trainer_options(Structure):
+    _fields_ = [
+        ("struct_size", c_size_t), ("allocator", POINTER(allocator)), ("log", log_fn), ("log_user", c_void_p),
+        ("progress", training_fn), ("progress_user", c_void_p), ("reduction", POINTER(reduction)),
+        ("augmentation", POINTER(augmentation)), ("init_path", c_char_p), ("architecture", c_char_p),
+        ("config", c_char_p), ("classes", c_int32), ("epochs", c_int32), ("output_path", c_char_p),
+        ("checkpoint_path", c_char_p), ("log_path", c_char_p), ("checkpoint_steps", c_int64), ("resume", c_int32),
+        ("half", c_int32), ("seed", c_uint64), ("batch", c_int32), ("accumulation", c_int32), ("lr", c_double),
+        ("momentum", c_double), ("weight_decay", c_double), ("lr_factor", c_double), ("lr_epochs", c_int32),
+        ("warmup_steps", c_int32), ("clip_norm", c_double), ("epoch_images", c_int64), ("validation_images", c_int64),
+        ("patience", c_int32), ("trainable_layers", c_int32), ("train_split", c_int32), ("validation_split", c_int32),
+        ("rpn_samples", c_int32), ("roi_samples", c_int32), ("rpn_positive", c_double), ("roi_positive", c_double),
+        ("proposals", c_int32), ("no_mask_loss", c_int32), ("calibration_images", c_int32), ("on_bad_image", c_int32),
+        ("threads", c_int32), ("loader_threads", c_int32), ("instructions", c_int32), ("exact", c_int32),
+    ]
+
+
+class trainer_state(Structure):
+    _fields_ = [
+        ("struct_size", c_size_t), ("status", c_int32), ("resumed", c_int32), ("epoch", c_int32), ("epochs", c_int32),
+        ("step", c_int64), ("steps", c_int64), ("total_steps", c_int64), ("train_images", c_int64),
+        ("validation_images", c_int64), ("skipped_images", c_int64), ("parameters", c_int64),
+        ("trained_parameters", c_int64), ("memory_bytes", c_int64), ("validation_loss", c_double),
+        ("best_loss", c_double), ("best_epoch", c_int32), ("threads", c_int32),
+    ]
+
+
 class tensor(Structure):
     _fields_ = [
         ("struct_size", c_size_t), ("name", c_char_p), ("data", POINTER(c_float)), ("rank", c_int32),
@@ -186,7 +335,8 @@ class gradients_options(Structure):
 
 STRUCTS: Tuple[type, ...] = (
     allocator, model_options, model_info, image, session_options, session_info, input_info, result_info, detection,
-    pseudo_mask_info, tensor, gradients_options)
+    pseudo_mask_info, dataset_options, source_lesion, source_image, source, dataset_info, dataset_image, dataset_lesion,
+    augmentation, training_event, reduction, trainer_options, trainer_state, tensor, gradients_options)
 
 # Handles are void pointers: ctypes turns those that a call returns into int or None.
 _handle = c_void_p
@@ -229,6 +379,31 @@ PROTOTYPES: List[Tuple[str, Any, List[Any]]] = [
     ("pseudo_mask_get_info", c_int32, [_recist, POINTER(pseudo_mask_info)]),
     ("pseudo_mask_get_bitmap", c_int32, [_recist, c_int32, c_int32, POINTER(c_uint8), c_size_t, c_size_t]),
     ("pseudo_mask_get_polygon", c_int32, [_recist, POINTER(c_double), c_size_t, POINTER(c_size_t)]),
+    ("dataset_options_init", c_int32, [POINTER(dataset_options), c_size_t]),
+    ("dataset_open_deeplesion", c_int32, [c_char_p, POINTER(dataset_options), _handle_out]),
+    ("source_init", c_int32, [POINTER(source), c_size_t]),
+    ("dataset_open_callbacks", c_int32, [POINTER(source), POINTER(dataset_options), _handle_out]),
+    ("dataset_free", c_int32, [_handle]),
+    ("dataset_get_info", c_int32, [_handle, POINTER(dataset_info)]),
+    ("dataset_get_image", c_int32, [_handle, c_int64, POINTER(dataset_image)]),
+    ("dataset_get_lesion", c_int32, [_handle, c_int64, c_int32, POINTER(dataset_lesion)]),
+    ("dataset_get_mask", c_int32, [_handle, c_int64, c_int32, POINTER(c_uint8), c_size_t, c_size_t, POINTER(c_int64)]),
+    ("dataset_find", c_int32, [_handle, c_char_p, POINTER(c_int64)]),
+    ("dataset_read_image", c_int32, [_handle, c_int64, c_int32, _handle_out]),
+    ("slices_get_image", c_int32, [_handle, POINTER(image)]),
+    ("slices_free", c_int32, [_handle]),
+    ("dataset_check", c_int32, [_handle, c_int32, report_fn, c_void_p, POINTER(c_int64)]),
+    ("augmentation_init", c_int32, [POINTER(augmentation), c_size_t]),
+    ("trainer_options_init", c_int32, [POINTER(trainer_options), c_size_t]),
+    ("trainer_create", c_int32, [_handle, _handle, POINTER(trainer_options), _handle_out]),
+    ("trainer_free", c_int32, [_handle]),
+    ("trainer_run", c_int32, [_handle, c_int64]),
+    ("trainer_cancel", c_int32, [_handle]),
+    ("trainer_get_state", c_int32, [_handle, POINTER(trainer_state)]),
+    ("trainer_report", c_int32, [_handle, report_fn, c_void_p]),
+    ("trainer_save", c_int32, [_handle, c_char_p, c_int32]),
+    ("trainer_write_checkpoint", c_int32, [_handle, c_char_p]),
+    ("trainer_last_error", c_char_p, [_handle]),
     ("tensors_create", c_int32, [POINTER(allocator), _handle_out]),
     ("tensors_free", c_int32, [_handle]),
     ("tensors_add", c_int32, [_handle, c_char_p, POINTER(c_float), c_int32, POINTER(c_int64)]),
@@ -237,6 +412,8 @@ PROTOTYPES: List[Tuple[str, Any, List[Any]]] = [
     ("session_run_stage", c_int32, [_handle, c_int32, _handle, _handle_out]),
     ("gradients_options_init", c_int32, [POINTER(gradients_options), c_size_t]),
     ("run_gradients", c_int32, [c_char_p, POINTER(gradients_options), _handle, _handle_out]),
+    ("dataset_get_example", c_int32,
+     [_handle, _handle, c_int64, POINTER(augmentation), c_uint64, c_int64, _handle_out]),
 ]
 
 for _name, _result, _arguments in PROTOTYPES:
