@@ -673,8 +673,9 @@ def test_all_public_rows(data):
             assert line["File_name"] == image.name.replace("/", "_") + ".png"
             numpy.testing.assert_allclose(lesion.recist.ravel() + 0.5,
                                           [float(value) for value in line["Measurement_coordinates"].split(",")], rtol=1e-12)
+            # Coordinates are rounded to 3 decimals: a length is off by up to 0.0005 * 2 * sqrt(2).
             numpy.testing.assert_allclose(lesion.diameters_px,
-                                          [float(value) for value in line["Lesion_diameters_Pixel_"].split(",")], rtol=1e-4)
+                                          [float(value) for value in line["Lesion_diameters_Pixel_"].split(",")], atol=1.5e-3)
 
 
 def test_deeplesion_mini(data, model):
