@@ -58,7 +58,8 @@ final class ExampleMaker: ExampleWorker {
             throw ULDorError(error.status, "\(dataset.place(of: index)): \(error.message)")
         }
         let size = InputSize(
-            height: geometry.height, width: geometry.width, paddedHeight: geometry.paddedHeight, paddedWidth: geometry.paddedWidth)
+            height: geometry.height, width: geometry.width, paddedHeight: geometry.paddedHeight, paddedWidth: geometry.paddedWidth
+        )
         let example = try Example(index: index, channels: settings.config.slices, size: size, allocator: dataset.allocator)
         fill(example, planes, variation)
         let transform = InputTransform(geometry, flipsX: variation.flipsX, flipsY: variation.flipsY)
