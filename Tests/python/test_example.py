@@ -34,8 +34,8 @@ def coverage(cx, cy, long, short, angle, height, width, times=8):
 
 
 class Scene:
-    """Slices 1..11 of one series: a body, and a bright ellipse that is the same in all of them; slice n has n * 10 HU in its body, so
-    that the key slice can be told."""
+    """Slices 1..11 of one series: a body, and a bright ellipse that is the same in all of them; slice n has n * 10 HU in its
+    body, so that the key slice can be told."""
 
     height, width, key = 230, 260, 6
 
@@ -70,7 +70,8 @@ def scene(tmp_path_factory):
     return Scene(tmp_path_factory.mktemp("scene"))
 
 
-@pytest.mark.parametrize("augmentation", [None, NONE, FIELD, FLIPS, uldor.Augmentation(slice_part=1, position=20, scale=(0.5, 2))])
+@pytest.mark.parametrize("augmentation", [
+    None, NONE, FIELD, FLIPS, uldor.Augmentation(slice_part=1, position=20, scale=(0.5, 2))])
 def test_pixels_are_opencvs(scene, model, augmentation):
     shifts = set()
     for epoch in range(1 if augmentation is None else 25):
@@ -95,7 +96,8 @@ def moments(weights):
     y, x = numpy.mgrid[0:weights.shape[0], 0:weights.shape[1]] + 0.5
     total = weights.sum()
     cx, cy = (weights * x).sum() / total, (weights * y).sum() / total
-    return (cx, cy, 2 * numpy.sqrt((weights * (x - cx) ** 2).sum() / total), 2 * numpy.sqrt((weights * (y - cy) ** 2).sum() / total))
+    return (cx, cy, 2 * numpy.sqrt((weights * (x - cx) ** 2).sum() / total),
+            2 * numpy.sqrt((weights * (y - cy) ** 2).sum() / total))
 
 
 @pytest.mark.parametrize("masks", ["pseudo", "given"])
@@ -278,7 +280,8 @@ def test_slices_move_as_far_as_they_are_stored(tmp_path, model):
 
 @pytest.mark.parametrize("bad,message", [
     (dict(scale=(1.2, 0.8)), "scale_low, scale_high are 1.2, 0.8"), (dict(scale=(0, 1)), "scale_low"),
-    (dict(scale=(float("nan"), 1)), "scale_low"), (dict(position=-1), "position_px is -1"), (dict(slice_part=2), "slice_part is 2.0"),
+    (dict(scale=(float("nan"), 1)), "scale_low"), (dict(position=-1), "position_px is -1"),
+    (dict(slice_part=2), "slice_part is 2.0"),
     (dict(flip_x=-0.1), "flip_x is -0.1"), (dict(flip_y=float("nan")), "flip_y is nan"),
 ])
 def test_augmentations_that_make_no_sense(scene, model, bad, message):
