@@ -675,8 +675,8 @@ typedef struct uldor_augmentation {
     int32_t position_px;          /* left and top edge of the crop move by -n..n image pixels, within the image. 8 */
     int32_t reserved;             /* 0 */
     /*
-     * The key slice moves by up to this part of the smallest lesion's short diameter / 2, whole slices, nearer ones likelier, as far
-     * as they are stored; annotations stay. 0.5; 0: never.
+     * The key slice moves by up to this part of the smallest lesion's short diameter / 2, whole slices, nearer ones
+     * likelier, as far as they are stored; annotations stay. 0.5; 0: never.
      */
     double slice_part;
     double flip_x, flip_y;        /* probability of mirroring left-right and top-bottom. 0 */

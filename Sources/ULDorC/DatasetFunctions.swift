@@ -164,7 +164,9 @@ public func datasetFind(
         var length = 0
         while name[length] != 0 { length += 1 }
         let text = UnsafeBufferPointer(start: UnsafeRawPointer(name).assumingMemoryBound(to: UInt8.self), count: length)
-        guard let found = dataset.find(text) else { throw .invalidArgument("name \(String(cString: name)): there is no such image") }
+        guard let found = dataset.find(text) else {
+            throw .invalidArgument("name \(String(cString: name)): there is no such image")
+        }
         index.pointee = Int64(found)
     }
 }

@@ -87,8 +87,8 @@ static const char *colour_name(int colour)
 }
 
 /* By hand: no memory, and the header is known before anything is allocated for what it promises. */
-static int check_header(const unsigned char *bytes, ssize_t count, int64_t file_bytes, int32_t bits, int32_t width, int32_t height,
-                        up_report *report)
+static int check_header(const unsigned char *bytes, ssize_t count, int64_t file_bytes, int32_t bits, int32_t width,
+                        int32_t height, up_report *report)
 {
     static const unsigned char start[] = {0x89, 'P', 'N', 'G', '\r', '\n', 0x1a, '\n', 0, 0, 0, 13, 'I', 'H', 'D', 'R'};
     if (count < 8 || memcmp(bytes, start, 8) != 0) {
@@ -241,7 +241,8 @@ static int read_image(job *j, int32_t bits, int32_t width, int32_t height, void 
     return j->is_system ? UP_SYSTEM : j->is_nomem || !j->report->text[0] ? UP_NOMEM : UP_DAMAGED;
 }
 
-int up_read(const char *path, int32_t bits, int32_t width, int32_t height, const up_memory *memory, void *pixels, up_report *report)
+int up_read(const char *path, int32_t bits, int32_t width, int32_t height, const up_memory *memory, void *pixels,
+            up_report *report)
 {
     memset(report, 0, sizeof *report);
     job j;

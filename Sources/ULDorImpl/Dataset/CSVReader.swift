@@ -1,5 +1,5 @@
-/// A CSV file record by record (RFC 4180): quoted fields with commas, newlines and doubled quotes in them, LF, CRLF or CR, a byte order
-/// mark; empty lines are passed over. Reads piece by piece, so memory is that of the longest record.
+/// A CSV file record by record (RFC 4180): quoted fields with commas, newlines and doubled quotes in them, LF, CRLF or CR,
+/// a byte order mark; empty lines are passed over. Reads piece by piece, so memory is that of the longest record.
 final class CSVReader {
     /// What messages call the file.
     let name: String
@@ -37,8 +37,8 @@ final class CSVReader {
     /// "FILE:LINE: what is wrong".
     func error(_ what: String) -> ULDorError { ULDorError(.format, "\(name):\(line): \(what)") }
 
-    /// Reads the next record; false at the end. After a malformed one (thrown, `.format`) the next line can be read; what cannot be
-    /// gone on from (I/O, memory, a quote that is never closed) ends the file.
+    /// Reads the next record; false at the end. After a malformed one (thrown, `.format`) the next line can be read; what
+    /// cannot be gone on from (I/O, memory, a quote that is never closed) ends the file.
     func next() throws(ULDorError) -> Bool {
         repeat {
             guard try peek() != nil else { return false }

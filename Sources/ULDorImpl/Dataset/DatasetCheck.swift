@@ -28,8 +28,8 @@ public final class DatasetCheck {
             try say("no image is of the training split")
         }
         try say(
-            "\(counts.images) images with \(counts.lesions) lesions: \(problems) problems, \(missingNeighbours) missing neighbours, "
-                + "\(missingMasks) missing masks")
+            "\(counts.images) images with \(counts.lesions) lesions: \(problems) problems, "
+                + "\(missingNeighbours) missing neighbours, \(missingMasks) missing masks")
         return problems
     }
 

@@ -22,7 +22,8 @@ extension Dataset {
     public func imageInfo(_ index: Int) -> ImageInfo {
         let image = image(index)
         return ImageInfo(
-            name: texts[image.name].baseAddress, patient: image.patient, line: image.isNegative ? 0 : image.line, split: image.split,
+            name: texts[image.name].baseAddress, patient: image.patient, line: image.isNegative ? 0 : image.line,
+            split: image.split,
             lesions: image.lesionCount, width: image.window.width, height: image.window.height, windowLeft: image.window.left,
             windowTop: image.window.top, spacingX: image.spacingX, spacingY: image.spacingY, interval: image.interval)
     }
@@ -67,7 +68,9 @@ extension Dataset {
             }
         }
         guard options.masks == .pseudo || options.masks == .givenOrPseudo, lesion.hasRecist else { return 0 }
-        let pseudo = try lesion.recist.span.withUnsafeBufferPointer { (buffer) throws(ULDorError) in try PseudoMask(recist: buffer) }
+        let pseudo = try lesion.recist.span.withUnsafeBufferPointer { (buffer) throws(ULDorError) in
+            try PseudoMask(recist: buffer)
+        }
         pseudo.fillBitmap(width: width, height: height, rowStride: rowStride, into: out)
         return Self.countSet(out, rowStride, width, height)
     }

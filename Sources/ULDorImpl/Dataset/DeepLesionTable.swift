@@ -69,7 +69,8 @@ final class DeepLesionTable {
         if let known = dataset.findSeries(parts.series) {
             let first = dataset.series.elements[known]
             guard first.split == row.split else {
-                throw bad("Train_Val_Test", csv.field(split), "line \(first.line) of the same series says \(first.split.rawValue)")
+                throw bad(
+                    "Train_Val_Test", csv.field(split), "line \(first.line) of the same series says \(first.split.rawValue)")
             }
             return (known, parts.slice, row)
         }

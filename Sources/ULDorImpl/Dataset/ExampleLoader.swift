@@ -2,9 +2,9 @@ import Glibc
 
 /// Makes examples ahead of need, on threads of its own, and hands them over in the order asked for.
 ///
-/// Which thread makes an example changes nothing in it. Threads live as long as the loader, wait without spinning, take no signals (the
-/// host's handlers run on the host's threads) and are joined by ``cancel()`` or at the end. Where the process may start none, examples
-/// are made by `next()`. One thread uses a loader.
+/// Which thread makes an example changes nothing in it. Threads live as long as the loader, wait without spinning, take no
+/// signals (the host's handlers run on the host's threads) and are joined by ``cancel()`` or at the end. Where the process
+/// may start none, examples are made by `next()`. One thread uses a loader.
 final class ExampleLoader {
     struct Request: BitwiseCopyable {
         var index, epoch: Int
@@ -35,8 +35,8 @@ final class ExampleLoader {
 
     deinit { cancel() }
 
-    /// The next example of the list; nil after the last. What went wrong with an example is thrown in its place, and the one after
-    /// it comes with the next call.
+    /// The next example of the list; nil after the last. What went wrong with an example is thrown in its place, and the
+    /// one after it comes with the next call.
     func next() throws(ULDorError) -> Example? {
         guard !isCancelled else { throw .cancelled }
         if let own { return try shared.makeNext(own) }

@@ -11,8 +11,6 @@ final class ExampleMaker: ExampleWorker {
     private let volume: SliceVolume
     private let givenMasks: GivenMasks
     private var mask: GrowableBuffer<UInt8>
-    /// The last example's way from its image.
-    private(set) var transform: InputTransform?
     /// For each lesion of the last example, which of the image's it is.
     private(set) var lesionNumbers: GrowableBuffer<Int>
 
@@ -58,11 +56,11 @@ final class ExampleMaker: ExampleWorker {
             throw ULDorError(error.status, "\(dataset.place(of: index)): \(error.message)")
         }
         let size = InputSize(
-            height: geometry.height, width: geometry.width, paddedHeight: geometry.paddedHeight, paddedWidth: geometry.paddedWidth)
+            height: geometry.height, width: geometry.width, paddedHeight: geometry.paddedHeight, paddedWidth: geometry.paddedWidth
+        )
         let example = try Example(index: index, channels: settings.config.slices, size: size, allocator: dataset.allocator)
         fill(example, planes, variation)
         let transform = InputTransform(geometry, flipsX: variation.flipsX, flipsY: variation.flipsY)
-        self.transform = transform
         try addLesions(image, index, transform, to: example)
         return example
     }

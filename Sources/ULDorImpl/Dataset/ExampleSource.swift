@@ -14,8 +14,8 @@ protocol ExampleSource: AnyObject, Sendable {
 }
 
 protocol ExampleWorker: AnyObject {
-    /// The example of an image as an epoch sees it; `augmentation` nil: as it is. The same bits on any thread. Errors name the file,
-    /// and leave the worker usable.
+    /// The example of an image as an epoch sees it; `augmentation` nil: as it is. The same bits on any thread. Errors name
+    /// the file, and leave the worker usable.
     func example(_ index: Int, augmentation: Augmentation?, seed: UInt64, epoch: Int) throws(ULDorError) -> Example
 }
 

@@ -24,7 +24,8 @@ enum FieldText {
         guard (1...40).contains(field.count) else { return nil }
         for byte in field {
             switch byte {
-            case UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "+"), UInt8(ascii: "-"), UInt8(ascii: "."), UInt8(ascii: "e"),
+            case UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "+"), UInt8(ascii: "-"), UInt8(ascii: "."),
+                UInt8(ascii: "e"),
                 UInt8(ascii: "E"):
                 continue
             default: return nil

@@ -59,13 +59,17 @@ extension Dataset {
         guard (1...limit).contains(described.width), (1...limit).contains(described.height) else {
             throw bad("\(described.width) x \(described.height) pixels, not within 1...\(limit)")
         }
-        guard let split = Split(rawValue: described.split) else { throw bad("split is \(described.split), not one of ULDOR_SPLIT_*") }
+        guard let split = Split(rawValue: described.split) else {
+            throw bad("split is \(described.split), not one of ULDOR_SPLIT_*")
+        }
         for (name, value) in [
             ("spacing_x_mm", described.spacingX), ("spacing_y_mm", described.spacingY), ("slice_interval_mm", described.interval),
         ] where value != 0 && !plausible.contains(value) {
             throw bad("\(name) is \(value), neither 0 (not known) nor within 0.001...1000 mm")
         }
-        guard (described.spacingX > 0) == (described.spacingY > 0) else { throw bad("only one of spacing_x_mm and spacing_y_mm is set") }
+        guard (described.spacingX > 0) == (described.spacingY > 0) else {
+            throw bad("only one of spacing_x_mm and spacing_y_mm is set")
+        }
         guard (0...1 << 16).contains(described.lesions) else { throw bad("lesions is \(described.lesions)") }
         let name = try addText(described.name ?? String(index))
         let hash = NameTable.hash(texts[name])
@@ -102,10 +106,14 @@ extension Dataset {
         var lesion = DatasetLesion(
             x1: 0, y1: 0, x2: 0, y2: 0, recist: InlineArray(repeating: 0), hasRecist: false, hasGivenMask: given.hasMask,
             type: given.type, classIndex: given.classIndex, line: 0, image: 0)
-        guard (1...2).contains(given.classIndex) else { throw bad("class_index is \(given.classIndex), not one of ULDOR_CLASS_*") }
+        guard (1...2).contains(given.classIndex) else {
+            throw bad("class_index is \(given.classIndex), not one of ULDOR_CLASS_*")
+        }
         guard given.type == -1 || (1...8).contains(given.type) else { throw bad("type is \(given.type), not -1 or 1...8") }
         if let recist = given.recist {
-            if let reason = RecistCheck.problem(recist, width: image.width, height: image.height) { throw bad("recist: \(reason)") }
+            if let reason = RecistCheck.problem(recist, width: image.width, height: image.height) {
+                throw bad("recist: \(reason)")
+            }
             lesion.recist = recist
             lesion.hasRecist = true
         }

@@ -42,8 +42,8 @@ public final class SliceVolume {
         try read(dataset, index, reach: reach, shift: 0) { _ in true }
     }
 
-    /// Reads the slices of an image that `sampling` needs; its key slice moved by `shift` slices, or as many as are stored one after
-    /// another.
+    /// Reads the slices of an image that `sampling` needs; its key slice moved by `shift` slices, or as many as are stored
+    /// one after another.
     func read(_ dataset: Dataset, _ index: Int, _ sampling: SliceSampling, shift: Int) throws(ULDorError) {
         let reach = Swift.min(sampling.reach, Self.largestReach)
         try read(dataset, index, reach: reach, shift: shift) { offset in

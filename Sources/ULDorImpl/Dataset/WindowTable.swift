@@ -18,7 +18,8 @@ final class WindowTable {
         entries = GrowableBuffer(allocator: allocator)
         table = NameTable(allocator: allocator)
         let header = try CSVHeader(csv)
-        let columns = [try header.require("series"), try header.require("x1"), try header.require("y1")]
+        let columns =
+            [try header.require("series"), try header.require("x1"), try header.require("y1")]
             + [try header.require("x2"), try header.require("y2")]
         while try csv.next() {
             try header.checkCount()
@@ -46,7 +47,9 @@ final class WindowTable {
     }
 
     func find(_ series: UnsafeBufferPointer<UInt8>) -> Entry? {
-        table.find(NameTable.hash(series)) { texts[entries.elements[$0].series].elementsEqual(series) }.map { entries.elements[$0] }
+        table.find(NameTable.hash(series)) { texts[entries.elements[$0].series].elementsEqual(series) }.map {
+            entries.elements[$0]
+        }
     }
 }
 
@@ -70,7 +73,9 @@ struct CSVHeader {
     func find(_ name: String) -> Int? { names.firstIndex(of: name) }
 
     func require(_ name: String) throws(ULDorError) -> Int {
-        guard let index = find(name) else { throw ULDorError(.format, "\(csv.name): there is no column \(name) in its first line") }
+        guard let index = find(name) else {
+            throw ULDorError(.format, "\(csv.name): there is no column \(name) in its first line")
+        }
         return index
     }
 

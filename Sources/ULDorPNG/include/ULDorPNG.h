@@ -38,6 +38,7 @@ int up_check(const char *path, int32_t bits, int32_t width, int32_t height, up_r
  * Reads a grey PNG of `bits` a pixel and this size: `pixels` gets height x width uint8_t or uint16_t (native byte order), dense.
  * They are undefined where it fails. Samples are taken as they are stored, whatever gamma or transparency the file tells of.
  */
-int up_read(const char *path, int32_t bits, int32_t width, int32_t height, const up_memory *memory, void *pixels, up_report *report);
+int up_read(const char *path, int32_t bits, int32_t width, int32_t height, const up_memory *memory, void *pixels,
+            up_report *report);
 
 #endif

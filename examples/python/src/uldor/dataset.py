@@ -281,8 +281,9 @@ class Dataset(Handle):
     @classmethod
     def from_source(cls, source: Sequence[SourceImage], *, masks: str = "given_or_pseudo", on_bad_lesion: str = "error",
                     log: Optional[Log] = None) -> "Dataset":
-        """A data set of the caller's own images. `source` is kept and asked for `len` and items when it is opened; pixels and masks
-        are read when they are needed, from background threads while a trainer runs. What `read` raises comes out of the call."""
+        """A data set of the caller's own images. `source` is kept and asked for `len` and items when it is opened; pixels and
+        masks are read when they are needed, from background threads while a trainer runs. What `read` raises comes out of the
+        call that needed the pixels."""
         self = cls.__new__(cls)
         options = self._options(masks, on_bad_lesion, "error", log)
         callbacks = _Callbacks(source)
@@ -396,8 +397,8 @@ class Dataset(Handle):
             return made.arrays()
 
     def check(self, reach: int = 1, report: Optional[Callable[[str], Any]] = None) -> int:
-        """Looks at all images and masks; the number of problems. `report` is called with a line for each and one with the counts; a
-        true value ends the check with Cancelled."""
+        """Looks at all images and masks; the number of problems. `report` is called with a line for each and one with the
+        counts; a true value ends the check with Cancelled."""
         raised: List[BaseException] = []
 
         def receive(user: Optional[int], message: bytes) -> int:
