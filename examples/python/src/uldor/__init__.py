@@ -10,6 +10,7 @@ from .errors import (
     BufferTooSmall, Busy, Cancelled, Degenerate, FileError, FormatError, ImageError, InternalError, InvalidArgument,
     ModelError, NoMemory, UldorError, Unsupported,
 )
+from .evaluation import Froc, FrocResult, FrocSubset, MaskOverlap, Sensitivity, mask_overlap
 from .model import Model, ModelInfo
 from .pseudo_mask import PseudoMask
 from .result import Detection, Diameter, Result
@@ -27,7 +28,8 @@ def library_version() -> str:
 
 __all__ = [
     "BufferTooSmall", "Busy", "Cancelled", "Degenerate", "Detection", "Diameter", "FileError", "FormatError",
-    "INPUT_STEPS", "ImageError", "InputInfo", "InternalError", "InvalidArgument", "Model", "ModelError", "ModelInfo",
-    "NoMemory", "PseudoMask", "Result", "STAGES", "Session", "SessionInfo", "UldorError", "Unsupported",
-    "library_version",
+    "Froc", "FrocResult", "FrocSubset",
+    "INPUT_STEPS", "ImageError", "InputInfo", "InternalError", "InvalidArgument", "MaskOverlap", "Model", "ModelError", "ModelInfo",
+    "NoMemory", "PseudoMask", "Result", "STAGES", "Sensitivity", "Session", "SessionInfo", "UldorError", "Unsupported",
+    "library_version", "mask_overlap",
 ]
