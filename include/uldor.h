@@ -87,7 +87,7 @@ enum {
     ULDOR_ERROR_INVALID_ARGUMENT = -1, /* NULL, zero, negative, out of range, wrong handle, wrong struct_size */
     ULDOR_ERROR_NOMEM = -2,            /* the allocator returned NULL, or a size does not fit */
     ULDOR_ERROR_IO = -3,               /* a file cannot be opened or read; the message has the system's reason */
-    ULDOR_ERROR_FORMAT = -4,           /* not a safetensors file, or a damaged one */
+    ULDOR_ERROR_FORMAT = -4,           /* not the kind of file it should be (weights, CSV, PNG), or a damaged one */
     ULDOR_ERROR_MODEL = -5,            /* a sound file whose tensors or configuration are not a usable detector */
     ULDOR_ERROR_IMAGE = -6,            /* the image's description or pixels cannot be used (NaN, Inf, strides ...) */
     ULDOR_ERROR_BUSY = -7,             /* the handle is in use: by another thread, or by the caller's own callback */
@@ -606,6 +606,241 @@ ULDOR_API uldor_status uldor_mask_overlap(const uint8_t *a, size_t a_stride_byte
 /* The same of run lengths as uldor_result_get_mask_rle() gives them; both must cover the same number of pixels. */
 ULDOR_API uldor_status uldor_mask_overlap_rle(const uint32_t *a, size_t a_count, const uint32_t *b, size_t b_count,
                                               uldor_mask_overlap_info *info);
+/* ------------------------------------------------------------------------------------------------ Dataset */
+
+/*
+ * Annotated slices: what a detector is trained on and measured against (docs/data.md). An image is a key slice with its
+ * neighbours and the lesions annotated in it; an image without any lesion is a valid one. Pixels are read when they are
+ * asked for. Immutable once opened: any number of threads may use it at once.
+ */
+typedef struct uldor_dataset uldor_dataset;
+
+/* DeepLesion's Train_Val_Test. */
+enum { ULDOR_SPLIT_TRAIN = 1, ULDOR_SPLIT_VALIDATION = 2, ULDOR_SPLIT_TEST = 3 };
+
+/* Which mask a lesion has. One that has none takes no part in the mask loss. */
+enum {
+    ULDOR_MASKS_PSEUDO = 0,          /* the pseudo mask of its RECIST diameters; a lesion with a box only has none */
+    ULDOR_MASKS_GIVEN = 1,           /* from mask_directory or uldor_source.read_mask */
+    ULDOR_MASKS_GIVEN_OR_PSEUDO = 2, /* the pseudo mask where there is no given one */
+    ULDOR_MASKS_NONE = 3
+};
+
+/* What is done with bad data. */
+enum {
+    ULDOR_BAD_ERROR = 0, /* the call fails; the message names file, line, field and value */
+    ULDOR_BAD_SKIP = 1   /* left out, logged as a warning and counted */
+};
+
+/* Images without a lesion, from the slices that are stored of a series with an annotated one. They get its split and spacing. */
+enum {
+    ULDOR_NEGATIVES_NONE = 0,
+    ULDOR_NEGATIVES_UNMASKED = 1 /* slices without a row and without a file in mask_directory, which must be given */
+};
+
+typedef struct uldor_dataset_options {
+    size_t struct_size;
+    const uldor_allocator *allocator; /* NULL: the C library's. Copied; called from background threads while a run is on */
+    uldor_log_fn log;                 /* NULL: silent. Called on the thread that calls the library */
+    void *log_user;
+    const char *csv_path;             /* NULL: DIRECTORY/DL_info.csv */
+    const char *image_directory;      /* NULL: DIRECTORY/Images_png */
+    /*
+     * Given masks: 8-bit grey PNG, 0 or 255, names and sizes of the images. A lesion's mask is the 8-connected component whose
+     * bounds overlap its box most (IoU). NULL: none.
+     */
+    const char *mask_directory;
+    /*
+     * Further boxes without diameters: a CSV with the columns File_name and Bounding_boxes. Their series must have a row in the
+     * first CSV, whose split, spacing and size they get. A box that has an IoU above 0.5 with a lesion of its slice is
+     * that lesion, and left out. NULL: none.
+     */
+    const char *boxes_path;
+    /*
+     * A window for each series: a CSV with the columns series, x1, y1, x2, y2 (pixels, 1-based, both ends included). The image is
+     * cut to it before anything else; what the library tells of an image is then in pixels of the window. A lesion of
+     * whose box less than half lies in the window is left out, and so is an image that has only such lesions. NULL: whole
+     * images.
+     */
+    const char *windows_path;
+    int32_t masks;        /* ULDOR_MASKS_* */
+    int32_t keep_noisy;   /* non-zero: rows with Possibly_noisy = 1 count, too */
+    int32_t on_bad_row;   /* ULDOR_BAD_*: a row that is malformed, degenerate RECIST diameters, points outside of the image */
+    /*
+     * ULDOR_BAD_*: a key slice's PNG that is missing, damaged, of another size or not 16-bit grey. SKIP looks at every file's
+     * header on opening; what is damaged further on is found when it is read.
+     */
+    int32_t on_bad_image;
+    int32_t negatives;    /* ULDOR_NEGATIVES_* */
+    int32_t reserved;     /* 0 */
+} uldor_dataset_options;
+
+ULDOR_API uldor_status uldor_dataset_options_init(uldor_dataset_options *options, size_t struct_size);
+
+/*
+ * Opens a data set of DeepLesion's layout: DL_info.csv with its published columns (1-based coordinates, quoted fields), and
+ * Images_png/<patient>_<study>_<series>/<slice>.png, 16-bit grey, HU = pixel - 32768. Rows of one slice become one image.
+ * `options` may be NULL. Errors: IO (a file cannot be opened or read), FORMAT (a malformed row: "FILE:LINE: FIELD ..."),
+ * IMAGE, INVALID_ARGUMENT, NOMEM. Free with uldor_dataset_free().
+ */
+ULDOR_API uldor_status uldor_dataset_open_deeplesion(const char *directory, const uldor_dataset_options *options,
+                                                     uldor_dataset **dataset);
+
+/* A lesion as a host's source annotates it, in the header's coordinates. */
+typedef struct uldor_source_lesion {
+    size_t struct_size;
+    int32_t has_box;    /* zero: the extent of the RECIST diameters and 5 pixels around, clipped to the image */
+    int32_t has_recist;
+    double x1, y1, x2, y2;
+    double recist[8];   /* x11, y11, x12, y12 (long), x21, y21, x22, y22 (short) */
+    int32_t has_mask;   /* non-zero: uldor_source.read_mask gives one */
+    int32_t type;       /* 1..8 as in DeepLesion, -1: not known */
+    int32_t class_index; /* ULDOR_CLASS_* */
+    int32_t reserved;   /* 0 */
+} uldor_source_lesion;
+
+/* An image of a host's source, without its pixels. */
+typedef struct uldor_source_image {
+    size_t struct_size;
+    const char *name;   /* unique in the source; copied during opening. NULL: the index */
+    int64_t patient;
+    int32_t split;      /* ULDOR_SPLIT_* */
+    int32_t width, height;
+    int32_t lesions;
+    double spacing_x_mm, spacing_y_mm, slice_interval_mm; /* used where the uldor_image leaves its own at 0 */
+} uldor_source_image;
+
+/*
+ * A host's archive. Functions return 0, or another number, with which the call fails (IO, the message has the number).
+ * `describe` and `annotate` are called while the data set is opened, on the thread that opens it. `read`, `release` and
+ * `read_mask` are called whenever pixels are needed: while a trainer runs FROM BACKGROUND THREADS, several at once, for
+ * different images or the same. They must not call the library. Structs arrive with defaults and their size set.
+ */
+typedef struct uldor_source {
+    size_t struct_size;
+    void *user;
+    int64_t count; /* images */
+    int32_t (*describe)(void *user, int64_t index, uldor_source_image *image);
+    int32_t (*annotate)(void *user, int64_t index, int32_t lesion, uldor_source_lesion *annotation);
+    /* Fills `image`, whose memory stays the host's and valid until `release` is called with the same `token`. */
+    int32_t (*read)(void *user, int64_t index, uldor_image *image, void **token);
+    void (*release)(void *user, int64_t index, void *token); /* may be NULL */
+    /* Writes height x width bytes, 0 or 1, of the image's size; may be NULL where no lesion has a mask. */
+    int32_t (*read_mask)(void *user, int64_t index, int32_t lesion, uint8_t *out, int32_t width, int32_t height);
+} uldor_source;
+
+ULDOR_API uldor_status uldor_source_init(uldor_source *source, size_t struct_size);
+
+/*
+ * Opens a host's own source. `source` is copied; of the options, those about paths, noisy rows and negatives must be at their
+ * defaults. Errors: INVALID_ARGUMENT and FORMAT (an annotation that cannot be used: "source image INDEX ..."), IO (a
+ * callback's refusal), NOMEM.
+ */
+ULDOR_API uldor_status uldor_dataset_open_callbacks(const uldor_source *source, const uldor_dataset_options *options,
+                                                    uldor_dataset **dataset);
+/* Sessions and trainers that use the data set keep it; the last one frees the memory. */
+ULDOR_API uldor_status uldor_dataset_free(uldor_dataset *dataset);
+
+typedef struct uldor_dataset_info {
+    size_t struct_size;
+    int64_t images, lesions;
+    int64_t images_of_split[4], lesions_of_split[4]; /* by ULDOR_SPLIT_*; [0] is 0 */
+    int64_t negatives;        /* images without a lesion, counted in `images` */
+    int64_t rows;             /* of the CSV, without its header */
+    int64_t noisy_rows;       /* left out: Possibly_noisy */
+    int64_t bad_rows;         /* left out: on_bad_row */
+    int64_t bad_images;       /* left out: on_bad_image */
+    int64_t repeated_boxes;   /* of boxes_path that are a lesion of the CSV */
+    int64_t lesions_outside_window, images_outside_window;
+} uldor_dataset_info;
+
+ULDOR_API uldor_status uldor_dataset_get_info(const uldor_dataset *dataset, uldor_dataset_info *info);
+
+typedef struct uldor_dataset_image {
+    size_t struct_size;
+    const char *name;         /* "000001_03_01/088", or the source's; owned by the data set */
+    int64_t patient;
+    int64_t csv_line;         /* of its first row, in boxes_path where csv_path has none; 0: it has none */
+    int32_t split;            /* ULDOR_SPLIT_* */
+    int32_t lesions;
+    int32_t width, height;    /* of the window */
+    int32_t window_left, window_top; /* pixels cut off at the left and the top of the stored image */
+    double spacing_x_mm, spacing_y_mm, slice_interval_mm; /* 0: not known */
+} uldor_dataset_image;
+
+/* `index` 0..images-1: in the order of the CSV, then those of boxes_path, then negatives, series by series. */
+ULDOR_API uldor_status uldor_dataset_get_image(const uldor_dataset *dataset, int64_t index, uldor_dataset_image *image);
+
+typedef struct uldor_dataset_lesion {
+    size_t struct_size;
+    double x1, y1, x2, y2;    /* clipped to the image */
+    double recist[8];         /* x11, y11, x12, y12 (long), x21, y21, x22, y22 (short); zeros where there is none */
+    int32_t has_recist, has_mask; /* has_mask: uldor_dataset_get_mask() can be asked; a given mask may turn out not to be there */
+    int32_t type;             /* Coarse_lesion_type, 1..8; -1: not known */
+    int32_t class_index;      /* ULDOR_CLASS_* */
+    int64_t csv_line;         /* in csv_path, or in boxes_path where it has no diameters; 0: a source's */
+    double long_px, short_px, long_mm, short_mm; /* lengths of the diameters; 0 where there are none or no spacing */
+} uldor_dataset_lesion;
+
+ULDOR_API uldor_status uldor_dataset_get_lesion(const uldor_dataset *dataset, int64_t index, int32_t lesion,
+                                                uldor_dataset_lesion *info);
+/*
+ * A lesion's mask at the image's size, height x width bytes, 0 or 1, as the option `masks` says; strides as in
+ * uldor_result_get_mask(). `pixels` (may be NULL) gets how many are set; 0: it has none, `out` is all 0.
+ */
+ULDOR_API uldor_status uldor_dataset_get_mask(const uldor_dataset *dataset, int64_t index, int32_t lesion, uint8_t *out,
+                                              size_t capacity_bytes, size_t row_stride_bytes, int64_t *pixels);
+/*
+ * Index of the image of this name; DeepLesion's spellings are the same: "000001_03_01/088", "000001_03_01/088.png",
+ * "000001_03_01_088.png". INVALID_ARGUMENT where there is none.
+ */
+ULDOR_API uldor_status uldor_dataset_find(const uldor_dataset *dataset, const char *name, int64_t *index);
+
+/* Pixels of one image of a data set. */
+typedef struct uldor_slices uldor_slices;
+
+/*
+ * Reads an image: its key slice and up to `reach` (0..1024; uldor_model_get_slice_reach() of its slice_interval_mm) slices
+ * before and behind it, as far as they are stored. uldor_slices_get_image() describes them for
+ * uldor_session_detect(); the description points into the handle and is valid until uldor_slices_free(). A source's image is
+ * described as `read` gave it. Errors: IO, FORMAT and IMAGE (the message names the file), NOMEM.
+ */
+ULDOR_API uldor_status uldor_dataset_read_image(const uldor_dataset *dataset, int64_t index, int32_t reach,
+                                                uldor_slices **slices);
+ULDOR_API uldor_status uldor_slices_get_image(const uldor_slices *slices, uldor_image *image);
+ULDOR_API uldor_status uldor_slices_free(uldor_slices *slices);
+
+/* One problem, one line; a non-zero return ends the check (ULDOR_ERROR_CANCELLED). */
+typedef int32_t (*uldor_report_fn)(void *user, const char *message);
+
+/*
+ * Looks at all data before it is used: every key slice is decoded (missing, damaged, of another size, not 16-bit grey), masks
+ * likewise, neighbours are looked for. `report` (may be NULL) gets a line for each problem, naming file and CSV line, and one
+ * with the counts at the end; rows and images left out when the data set was opened count as problems. `reach` as above.
+ * Takes as long as decoding everything does. `problems` gets their number, warnings (a missing neighbour) not counted.
+ */
+ULDOR_API uldor_status uldor_dataset_check(const uldor_dataset *dataset, int32_t reach, uldor_report_fn report, void *user,
+                                           int64_t *problems);
+
+/*
+ * How training images are varied. Draws are keyed by (seed, epoch, image): they depend on nothing else. Boxes, masks and
+ * diameters move with the pixels.
+ */
+typedef struct uldor_augmentation {
+    size_t struct_size;
+    double scale_low, scale_high; /* factor on the scale, uniform; before the long side is capped. 0.8, 1.2 */
+    int32_t position_px;          /* left and top edge of the crop move by -n..n image pixels, within the image. 8 */
+    int32_t reserved;             /* 0 */
+    /*
+     * The key slice moves by up to this part of the smallest lesion's short diameter / 2, whole slices, nearer ones
+     * likelier, as far as they are stored; annotations stay. 0.5; 0: never.
+     */
+    double slice_part;
+    double flip_x, flip_y;        /* probability of mirroring left-right and top-bottom. 0 */
+} uldor_augmentation;
+
+/* DeepLesion's usual augmentation; scale 1, 1 and zeros are none. */
+ULDOR_API uldor_status uldor_augmentation_init(uldor_augmentation *augmentation, size_t struct_size);
 
 /* ---------------------------------------------------------------------------------------- Stages, to verify */
 
@@ -655,6 +890,16 @@ enum {
  */
 ULDOR_API uldor_status uldor_session_run_stage(uldor_session *session, int32_t stage, const uldor_tensors *inputs,
                                                uldor_tensors **outputs);
+
+/*
+ * The example that training sees of an image: "input" (1 x channels x padded height x padded width, normalised), "size"
+ * (height, width before padding), "boxes" (L x 4, of the input, clipped to it), "labels" (L), "lesions" (L: index in the
+ * image), "has_mask" (L) and "masks" (L x padded height x padded width, 0 or 1). `augmentation` may be NULL: none. Lesions that
+ * fall out of the input are left out. The model says how its input is made.
+ */
+ULDOR_API uldor_status uldor_dataset_get_example(const uldor_dataset *dataset, const uldor_model *model, int64_t index,
+                                                 const uldor_augmentation *augmentation, uint64_t seed, int64_t epoch,
+                                                 uldor_tensors **tensors);
 
 #ifdef __cplusplus
 }

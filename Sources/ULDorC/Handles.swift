@@ -9,6 +9,8 @@ struct Handle {
         case session = 0x554c_446f_7253_6573
         case tensors = 0x554c_446f_7254_656e
         case froc = 0x554c_446f_7246_726f
+        case dataset = 0x554c_446f_7244_6174
+        case slices = 0x554c_446f_7253_6c69
     }
 
     var magic: UInt64

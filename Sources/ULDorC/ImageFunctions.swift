@@ -15,6 +15,8 @@ public func imageInit(_ image: UnsafeMutablePointer<uldor_image>?, _ structSize:
     initialise(image, structSize, imageDefaults, minimum: MemoryLayout<Int>.size, "image")
 }
 
+func imageWithDefaults() -> uldor_image { imageDefaults }
+
 func readImage(_ pointer: UnsafePointer<uldor_image>?) throws(ULDorError) -> ImageDescription {
     let pointer = try require(pointer, "image")
     let raw = try readStruct(pointer, defaults: imageDefaults, minimum: MemoryLayout<Int>.size, "image")

@@ -1,7 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# Copies libuldor and the OpenMP runtime that it needs into the Python package, so that a wheel holds all that it needs.
-# libuldor has $ORIGIN in its run path and so finds the runtime beside itself.
+# Copies libuldor, the OpenMP runtime, libpng and zlib into the Python package, so that a wheel holds all that it needs.
+# libuldor has $ORIGIN in its run path and so finds them beside itself; a run path counts for direct needs only, so libpng gets
+# one for zlib.
 #
 #     bundle.sh [DIRECTORY OF libuldor.so.0]        default: build/lib of this checkout
 #     bundle.sh --clean                             removes the copies
@@ -22,14 +23,17 @@ if [ ! -f "$library" ]; then
     echo "bundle.sh: $library is not there; run make first" >&2
     exit 1
 fi
-openmp=$(ldd "$library" | awk '$1 ~ /^libomp\.so/ { print $3 }')
-if [ ! -f "$openmp" ]; then
-    echo "bundle.sh: the loader does not find the libomp.so that $library needs" >&2
-    exit 1
-fi
 cp -L "$library" "$package/libuldor.so.0"
-cp -L "$openmp" "$package/$(basename "$openmp")"
+for name in libomp libpng16 libz; do
+    file=$(ldd "$library" | awk -v name="$name.so" 'index($1, name) == 1 { print $3 }')
+    if [ ! -f "$file" ]; then
+        echo "bundle.sh: the loader does not find the $name.so that $library needs" >&2
+        exit 1
+    fi
+    cp -L "$file" "$package/$(basename "$file")"
+done
 chmod 755 "$package"/*.so*
+patchelf --set-rpath '$ORIGIN' "$package"/libpng16.so*
 for notice in "$root"/LICENSE* "$root"/THIRD_PARTY_NOTICES*; do
     if [ -f "$notice" ]; then
         cp "$notice" "$package/"

@@ -6,6 +6,14 @@ public enum InputStep: Int32, Comparable {
     public static func < (a: InputStep, b: InputStep) -> Bool { a.rawValue < b.rawValue }
 }
 
+/// How an input differs from what the image alone makes it: training's augmentation.
+struct InputVariation: BitwiseCopyable, Equatable {
+    /// Factor on the scale, before the long side is capped.
+    var scale = 1.0
+    /// By how many image pixels the crop's left and top edge move, within the image; right and bottom stay.
+    var shiftLeft = 0, shiftTop = 0
+}
+
 /// How the image became the network's input: x_input = (x_image - cropLeft) * scaleX.
 public struct InputGeometry {
     public var cropLeft = 0, cropTop = 0, cropWidth = 0, cropHeight = 0
@@ -28,9 +36,16 @@ struct InputPipeline {
         crops = config.bodyCrop && !options.noBodyCrop
     }
 
+    init(_ config: InputConfig, resamples: Bool, crops: Bool) {
+        self.config = config
+        self.resamples = resamples
+        self.crops = crops
+    }
+
     /// Runs the steps up to `last`. The result is `channels` planes of the step's height x width, in the arena.
     func run(
-        _ description: ImageDescription, upTo last: InputStep, _ execution: Execution
+        _ description: ImageDescription, upTo last: InputStep, variation: InputVariation = InputVariation(),
+        _ execution: Execution
     ) throws(ULDorError) -> (planes: UnsafeMutablePointer<Float>, height: Int, width: Int, geometry: InputGeometry) {
         let image = try description.validated(needsSpacing: resamples)
         let channels = config.slices
@@ -41,7 +56,8 @@ struct InputPipeline {
         try readSlices(image, into: hu, &geometry, execution)
         // The crop is decided in HU, before the window overwrites them.
         try findCrop(image, keySlice: hu + channels / 2 * area, &geometry, execution)
-        findScale(image, &geometry, isMeasuring: execution.isMeasuring)
+        if !execution.isMeasuring { shiftCrop(variation, &geometry) }
+        findScale(image, variation, &geometry, isMeasuring: execution.isMeasuring)
         if last == .hu { return (hu, image.height, image.width, geometry) }
 
         try execution.run {
@@ -142,11 +158,22 @@ struct InputPipeline {
         }
     }
 
+    private func shiftCrop(_ variation: InputVariation, _ geometry: inout InputGeometry) {
+        // At least a pixel is left.
+        let left = Swift.min(Swift.max(geometry.cropLeft + variation.shiftLeft, 0), geometry.cropLeft + geometry.cropWidth - 1)
+        let top = Swift.min(Swift.max(geometry.cropTop + variation.shiftTop, 0), geometry.cropTop + geometry.cropHeight - 1)
+        geometry.cropWidth += geometry.cropLeft - left
+        geometry.cropHeight += geometry.cropTop - top
+        (geometry.cropLeft, geometry.cropTop) = (left, top)
+    }
+
     /// Scale = spacing / 0.8 mm, then the long side capped; sizes rounded as OpenCV's resize(fx, fy) does.
     /// While measuring the crop is not known yet; without the cap on the long side each side is as long as any crop makes it.
-    private func findScale(_ image: ImageDescription, _ geometry: inout InputGeometry, isMeasuring: Bool) {
-        geometry.scaleX = resamples ? image.spacingX / config.spacing : 1
-        geometry.scaleY = resamples ? image.spacingY / config.spacing : 1
+    private func findScale(
+        _ image: ImageDescription, _ variation: InputVariation, _ geometry: inout InputGeometry, isMeasuring: Bool
+    ) {
+        geometry.scaleX = (resamples ? image.spacingX / config.spacing : 1) * variation.scale
+        geometry.scaleY = (resamples ? image.spacingY / config.spacing : 1) * variation.scale
         let longSide = Swift.max(Double(geometry.cropWidth) * geometry.scaleX, Double(geometry.cropHeight) * geometry.scaleY)
         if longSide > Double(config.maxSize), !isMeasuring {
             geometry.scaleX *= Double(config.maxSize) / longSide

@@ -6,6 +6,9 @@ Research use only; not a medical device. The work is done by libuldor; see READM
 from __future__ import annotations
 
 from . import _abi
+from .dataset import (
+    Augmentation, Dataset, DatasetImage, DatasetInfo, DatasetLesion, Slices, SourceImage, SourceLesion,
+)
 from .errors import (
     BufferTooSmall, Busy, Cancelled, Degenerate, FileError, FormatError, ImageError, InternalError, InvalidArgument,
     ModelError, NoMemory, UldorError, Unsupported,
@@ -27,9 +30,9 @@ def library_version() -> str:
 
 
 __all__ = [
-    "BufferTooSmall", "Busy", "Cancelled", "Degenerate", "Detection", "Diameter", "FileError", "FormatError",
-    "Froc", "FrocResult", "FrocSubset",
-    "INPUT_STEPS", "ImageError", "InputInfo", "InternalError", "InvalidArgument", "MaskOverlap", "Model", "ModelError", "ModelInfo",
-    "NoMemory", "PseudoMask", "Result", "STAGES", "Sensitivity", "Session", "SessionInfo", "UldorError", "Unsupported",
-    "library_version", "mask_overlap",
+    "Augmentation", "BufferTooSmall", "Busy", "Cancelled", "Dataset", "DatasetImage", "DatasetInfo", "DatasetLesion",
+    "Degenerate", "Detection", "Diameter", "FileError", "FormatError", "Froc", "FrocResult", "FrocSubset",
+    "INPUT_STEPS", "ImageError", "InputInfo", "InternalError", "InvalidArgument", "MaskOverlap", "Model", "ModelError",
+    "ModelInfo", "NoMemory", "PseudoMask", "Result", "STAGES", "Sensitivity", "Session", "SessionInfo", "Slices",
+    "SourceImage", "SourceLesion", "UldorError", "Unsupported", "library_version", "mask_overlap",
 ]

@@ -32,7 +32,7 @@ class FileError(UldorError, OSError):
 
 
 class FormatError(UldorError, ValueError):
-    """Not a safetensors file, or a damaged one."""
+    """Not the kind of file it should be (weights, CSV, PNG), or a damaged one."""
 
     status = _abi.ERROR_FORMAT
 
