@@ -31,7 +31,8 @@ private func readSizes(_ raw: uldor_froc_options) throws(ULDorError) -> SizeClas
         return SizeClasses()
     }
     guard (0...SizeClasses.most).contains(raw.size_bound_count) else {
-        throw .invalidArgument("options.size_bound_count is \(UInt(bitPattern: raw.size_bound_count)), more than \(SizeClasses.most)")
+        throw .invalidArgument(
+            "options.size_bound_count is \(UInt(bitPattern: raw.size_bound_count)), more than \(SizeClasses.most)")
     }
     var values: [Double] = []
     for index in 0..<raw.size_bound_count {
@@ -68,7 +69,9 @@ private func readOptions(_ pointer: UnsafePointer<uldor_froc_options>?) throws(U
         throw .invalidArgument("options.bootstrap_samples is \(raw.bootstrap_samples), not within 0...100000")
     }
     options.samples = Int(raw.bootstrap_samples)
-    guard (0...1024).contains(raw.threads) else { throw .invalidArgument("options.threads is \(raw.threads), not within 0...1024") }
+    guard (0...1024).contains(raw.threads) else {
+        throw .invalidArgument("options.threads is \(raw.threads), not within 0...1024")
+    }
     options.threads = options.samples > 0 ? usableThreads(raw.threads).count : 1
     options.seed = raw.seed
     guard raw.confidence > 0, raw.confidence < 1 else {

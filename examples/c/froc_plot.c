@@ -76,6 +76,7 @@ static void band(cairo_t *cr, const froc_report *report) {
         count++;
     }
     if (count < 2) return;
+    cairo_new_path(cr); /* text leaves a current point behind */
     for (int i = 0; i < count; i++) cairo_line_to(cr, place_x(at[i].level), place_y(at[i].low));
     for (int i = count; i-- > 0;) cairo_line_to(cr, place_x(at[i].level), place_y(at[i].high));
     cairo_close_path(cr);
@@ -85,11 +86,14 @@ static void band(cairo_t *cr, const froc_report *report) {
 
 static void curve(cairo_t *cr, const froc_report *report, const double *points, size_t count) {
     double height = 0, end = 0;
-    cairo_rectangle(cr, LEFT, TOP - 2, WIDTH - LEFT - RIGHT, HEIGHT - TOP - BOTTOM + 4);
-    cairo_save(cr);
-    cairo_clip(cr);
-    cairo_move_to(cr, LEFT, place_y(0));
-    for (size_t i = 0; i < count; i++) {
+    size_t i = 0;
+    for (; i < count && points[3 * i + 1] <= FROC_PLOT_FIRST; i++) {
+        end = points[3 * i + 1];
+        height = isnan(points[3 * i + 2]) ? 0 : points[3 * i + 2];
+    }
+    cairo_new_path(cr);
+    cairo_move_to(cr, LEFT, place_y(height));
+    for (; i < count; i++) {
         end = points[3 * i + 1];
         if (end > FROC_PLOT_LAST) break;
         cairo_line_to(cr, place_x(end), place_y(height));
@@ -101,7 +105,6 @@ static void curve(cairo_t *cr, const froc_report *report, const double *points, 
     cairo_set_line_width(cr, 2.2);
     cairo_set_line_join(cr, CAIRO_LINE_JOIN_ROUND);
     cairo_stroke(cr);
-    cairo_restore(cr);
     for (int32_t l = 0; l < report->levels; l++) {
         uldor_froc_sensitivity at = {.struct_size = sizeof at};
         if (uldor_froc_get_sensitivity(report->froc, 0, l, &at) < 0 || isnan(at.sensitivity)) continue;

@@ -101,7 +101,8 @@ struct ImageMatcher: ~Copyable {
 
     /// Of the lesions not hit yet that the detection overlaps enough: the one that it overlaps most (paper), or all.
     private func hit(_ row: Int, _ count: Int) {
-        let truths = truths.elements, line = UnsafeMutableBufferPointer(rebasing: overlaps.elements[row * count..<(row + 1) * count])
+        let truths = truths.elements
+        let line = UnsafeMutableBufferPointer(rebasing: overlaps.elements[row * count..<(row + 1) * count])
         var best = -1
         var isRepeat = false
         for column in 0..<count {

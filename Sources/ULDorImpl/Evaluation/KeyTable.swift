@@ -24,7 +24,9 @@ struct KeyTable: ~Copyable {
         var grown = GrowableBuffer<UInt32>(allocator: allocator)
         try grown.renew(size)
         grown.elements.update(repeating: UInt32.max)
-        for number in 0..<keys.count { grown.elements[Self.place(keys.elements[number], grown.elements, keys.elements)] = UInt32(number) }
+        for number in 0..<keys.count {
+            grown.elements[Self.place(keys.elements[number], grown.elements, keys.elements)] = UInt32(number)
+        }
         slots = grown
     }
 

@@ -19,5 +19,7 @@ func radixSort<Element: BitwiseCopyable>(
             swap(&from, &to)
         }
     }
-    if let base = elements.baseAddress, let sorted = from.baseAddress, sorted != base { base.update(from: sorted, count: elements.count) }
+    if let base = elements.baseAddress, let sorted = from.baseAddress, sorted != base {
+        base.update(from: sorted, count: elements.count)
+    }
 }
