@@ -93,14 +93,14 @@ static int check_data(const train_job *job) {
 
 static int open_data(train_job *job) {
     train_options *options = job->options;
-    uldor_dataset_options data = options->dataset;
+    uldor_dataset_options data = options->data.dataset;
     data.log = message_from_library;
     if (options->check_only) {
         /* Every problem is to be named, not only the first: those that opening leaves out are told by the check. */
         data.on_bad_row = data.on_bad_image = ULDOR_BAD_SKIP;
         data.log = NULL;
     }
-    if (uldor_dataset_open_deeplesion(options->data, &data, &job->dataset) < 0) {
+    if (uldor_dataset_open_deeplesion(options->data.directory, &data, &job->dataset) < 0) {
         message_error(NULL, "%s", uldor_last_error());
         return -1;
     }

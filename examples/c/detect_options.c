@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "commands.h"
+#include "detector_options.h"
 #include "message.h"
 #include "parse.h"
 
@@ -49,22 +50,7 @@ static const char help[] =
     "Exit code: 0 done, 1 some image or file failed, 2 usage, 130 interrupted.\n"
     "For research only; not a medical device.\n";
 
-enum {
-    OPT_INFO = 256,
-    OPT_SLICES,
-    OPT_ORIENTATION,
-    OPT_MIN_SCORE,
-    OPT_MAX_DETECTIONS,
-    OPT_CLASS_RULE,
-    OPT_NO_RESAMPLING,
-    OPT_NO_BODY_CROP,
-    OPT_CONFIG,
-    OPT_THREADS,
-    OPT_PORTABLE,
-    OPT_EXACT,
-    OPT_MEMORY_LIMIT,
-    OPT_WINDOW
-};
+enum { OPT_INFO = 256, OPT_SLICES, OPT_ORIENTATION, OPT_CONFIG, OPT_WINDOW };
 
 static const struct option long_options[] = {
     {"weights", required_argument, NULL, 'w'},
@@ -73,16 +59,8 @@ static const struct option long_options[] = {
     {"info", required_argument, NULL, OPT_INFO},
     {"slices", required_argument, NULL, OPT_SLICES},
     {"orientation", required_argument, NULL, OPT_ORIENTATION},
-    {"min-score", required_argument, NULL, OPT_MIN_SCORE},
-    {"max-detections", required_argument, NULL, OPT_MAX_DETECTIONS},
-    {"class-rule", required_argument, NULL, OPT_CLASS_RULE},
-    {"no-resampling", no_argument, NULL, OPT_NO_RESAMPLING},
-    {"no-body-crop", no_argument, NULL, OPT_NO_BODY_CROP},
+    DETECTOR_LONG_OPTIONS,
     {"config", required_argument, NULL, OPT_CONFIG},
-    {"threads", required_argument, NULL, OPT_THREADS},
-    {"portable", no_argument, NULL, OPT_PORTABLE},
-    {"exact", no_argument, NULL, OPT_EXACT},
-    {"memory-limit", required_argument, NULL, OPT_MEMORY_LIMIT},
     {"json", required_argument, NULL, 'j'},
     {"overlay", required_argument, NULL, 'o'},
     {"window", required_argument, NULL, OPT_WINDOW},
@@ -139,16 +117,10 @@ static bool parse_window(const char *text, detect_options *options) {
     return true;
 }
 
-static bool parse_class_rule(const char *text, int32_t *rule) {
-    if (strcmp(text, "per-class") == 0) *rule = ULDOR_CLASS_RULE_PER_CLASS;
-    else if (strcmp(text, "best-class") == 0) *rule = ULDOR_CLASS_RULE_BEST_CLASS;
-    else return false;
-    return true;
-}
-
 /* Returns false when the value does not fit the option. */
 static bool take_option(int option, const char *value, detect_options *options) {
-    double number;
+    int taken = detector_options_take(option, value, &options->session);
+    if (taken >= 0) return taken == 1;
     switch (option) {
     case 'w': options->weights = value; return true;
     case 's': return parse_spacing(value, options);
@@ -156,19 +128,7 @@ static bool take_option(int option, const char *value, detect_options *options) 
     case OPT_INFO: options->info = value; return true;
     case OPT_SLICES: return parse_slices(value, options);
     case OPT_ORIENTATION: options->orientation = value; return is_orientation(value);
-    case OPT_MIN_SCORE:
-        if (!parse_double(value, 0, 1, &number)) return false;
-        options->session.score_threshold = (float)number;
-        return true;
-    case OPT_MAX_DETECTIONS: return parse_int(value, 1, 1000, &options->session.detections);
-    case OPT_CLASS_RULE: return parse_class_rule(value, &options->session.class_rule);
-    case OPT_NO_RESAMPLING: options->session.no_resampling = 1; return true;
-    case OPT_NO_BODY_CROP: options->session.no_body_crop = 1; return true;
     case OPT_CONFIG: options->config = value; return true;
-    case OPT_THREADS: return parse_int(value, 1, 1024, &options->session.threads);
-    case OPT_PORTABLE: options->session.instructions = ULDOR_INSTRUCTIONS_PORTABLE; return true;
-    case OPT_EXACT: options->session.exact = 1; return true;
-    case OPT_MEMORY_LIMIT: return parse_bytes(value, &options->session.memory_limit);
     case 'j': options->json = value; return true;
     case 'o': options->overlay = value; return true;
     case OPT_WINDOW: return parse_window(value, options);

@@ -41,11 +41,10 @@ static int number(const json_t *value, const char *name, double *result, reason 
     return isfinite(*result) ? 0 : reason_set(why, "%s is not finite", name);
 }
 
-static int read_entry(const json_t *entry, const uldor_dataset *truth, int32_t split, froc_detection *detection, reason *why) {
+int froc_detection_parse(const json_t *entry, froc_detection *detection, reason *why) {
     static const char *const sides[] = {"bbox[0]", "bbox[1]", "bbox[2]", "bbox[3]"};
     double values[4];
     if (!json_is_object(entry)) return reason_set(why, "not an object");
-    if (find_image(entry, truth, split, &detection->image, why) != 0) return -1;
     const json_t *box = json_object_get(entry, "bbox"), *category = json_object_get(entry, "category_id");
     if (!json_is_array(box) || json_array_size(box) != 4) return reason_set(why, "bbox is not [x, y, width, height]");
     for (size_t i = 0; i < 4; i++)
@@ -68,6 +67,12 @@ static int read_entry(const json_t *entry, const uldor_dataset *truth, int32_t s
     if (number(lesion_score, "lesion_score", &detection->lesion_score, why) != 0) return -1;
     return detection->lesion_score >= 0 && detection->lesion_score <= 1
                ? 0 : reason_set(why, "lesion_score is %g, not within 0 to 1", detection->lesion_score);
+}
+
+static int read_entry(const json_t *entry, const uldor_dataset *truth, int32_t split, froc_detection *detection, reason *why) {
+    if (!json_is_object(entry)) return reason_set(why, "not an object");
+    if (find_image(entry, truth, split, &detection->image, why) != 0) return -1;
+    return froc_detection_parse(entry, detection, why);
 }
 
 static int by_image(const void *a, const void *b) {
@@ -126,8 +131,8 @@ static void free_arrays(arrays *a) {
     free(a->classes);
 }
 
-static int add(uldor_froc *froc, const uldor_dataset *truth, int64_t index, const uldor_dataset_image *about,
-               const froc_detection *items, size_t count, reason *why) {
+int froc_add_image(uldor_froc *froc, const uldor_dataset *truth, int64_t index, const uldor_dataset_image *about,
+                   const froc_detection *items, size_t count, reason *why) {
     size_t lesions = (size_t)about->lesions;
     arrays a = {.lesion_boxes = calloc(lesions + 1, 4 * sizeof(double)), .sizes = calloc(lesions + 1, sizeof(double)),
                 .boxes = calloc(count + 1, 4 * sizeof(double)), .scores = calloc(count + 1, sizeof(double)),
@@ -142,7 +147,9 @@ static int add(uldor_froc *froc, const uldor_dataset *truth, int64_t index, cons
         if (uldor_dataset_get_lesion(truth, index, (int32_t)i, &lesion) < 0) {
             status = reason_set(why, "%s", uldor_last_error());
         } else if (lesion.class_index == ULDOR_CLASS_LESION) {
-            memcpy(a.lesion_boxes + 4 * used, (double[]){lesion.x1, lesion.y1, lesion.x2, lesion.y2}, 4 * sizeof(double));
+            double left = about->window_left, top = about->window_top;
+            memcpy(a.lesion_boxes + 4 * used,
+                   (double[]){lesion.x1 + left, lesion.y1 + top, lesion.x2 + left, lesion.y2 + top}, 4 * sizeof(double));
             a.sizes[used] = lesion.long_mm > 0 ? lesion.long_mm : NAN;
             a.types[used++] = lesion.type;
         }
@@ -177,7 +184,7 @@ int froc_add_all(uldor_froc *froc, const uldor_dataset *truth, int32_t split, co
         while (next < detections->count && detections->items[next].image == index) next++;
         if (uldor_dataset_get_image(truth, index, &image) < 0) return reason_set(why, "%s", uldor_last_error());
         if (split != 0 && image.split != split) continue;
-        if (add(froc, truth, index, &image, detections->items + first, next - first, why) != 0) return -1;
+        if (froc_add_image(froc, truth, index, &image, detections->items + first, next - first, why) != 0) return -1;
         added++;
     }
     return added > 0 ? 0 : reason_set(why, "no image of this split");

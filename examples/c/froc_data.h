@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include <jansson.h>
 #include <uldor.h>
 
 #include "reason.h"
@@ -28,6 +29,12 @@ typedef struct froc_detections {
 int froc_detections_read(const char *path, const uldor_dataset *truth, int32_t split, froc_detections *detections);
 void froc_detections_free(froc_detections *detections);
 
+/* All fields of an entry but its image. */
+int froc_detection_parse(const json_t *entry, froc_detection *detection, reason *why);
+
+/* Adds one image; boxes are in pixels of the stored image, whatever its window. */
+int froc_add_image(uldor_froc *froc, const uldor_dataset *truth, int64_t index, const uldor_dataset_image *about,
+                   const froc_detection *items, size_t count, reason *why);
 /* Adds all images of the split. */
 int froc_add_all(uldor_froc *froc, const uldor_dataset *truth, int32_t split, const froc_detections *detections, reason *why);
 

@@ -80,7 +80,7 @@ static json_t *subset_to_json(const froc_report *report, int32_t index) {
                      levels);
 }
 
-int froc_write_json(const froc_report *report, const char *path, reason *why) {
+json_t *froc_to_json(const froc_report *report) {
     uldor_froc_info i = {.struct_size = sizeof i};
     size_t count = 0;
     uldor_froc_get_info(report->froc, &i);
@@ -88,7 +88,7 @@ int froc_write_json(const froc_report *report, const char *path, reason *why) {
     double *points = calloc(count + 1, 3 * sizeof *points);
     if (points == NULL || (count > 0 && uldor_froc_get_curve(report->froc, points, count, &count) < 0)) {
         free(points);
-        return reason_set(why, "not enough memory");
+        return NULL;
     }
     json_t *curve = json_array(), *subsets = json_array();
     for (size_t p = 0; p < count; p++)
@@ -96,7 +96,7 @@ int froc_write_json(const froc_report *report, const char *path, reason *why) {
                                                json_number(points[3 * p + 2])));
     free(points);
     for (int32_t s = 0; s < i.subsets; s++) json_array_append_new(subsets, subset_to_json(report, s));
-    json_t *document = json_pack(
+    return json_pack(
         "{ss si ss so si so sI sI sI sI sI sI sI sI so so so so so}", "format", "uldor-froc", "format_version", 1, "convention",
         report->convention, "iou_threshold", json_number(report->iou_threshold), "bootstrap", (int)report->bootstrap,
         "confidence", json_number(report->confidence), "images", (json_int_t)i.images, "patients", (json_int_t)i.patients,
@@ -104,6 +104,10 @@ int froc_write_json(const froc_report *report, const char *path, reason *why) {
         (json_int_t)i.false_positives, "repeats", (json_int_t)i.repeats, "ignored", (json_int_t)i.ignored, "average_precision",
         json_number(i.average_precision), "average_precision_all_points", json_number(i.average_precision_all_points),
         "average_precision_50_95", json_number(i.average_precision_50_95), "subsets", subsets, "curve", curve);
+}
+
+int froc_write_json(const froc_report *report, const char *path, reason *why) {
+    json_t *document = froc_to_json(report);
     int status = json_write_file(document, path, JSON_INDENT(1), why);
     json_decref(document);
     return status;

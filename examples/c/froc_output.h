@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 
+#include <jansson.h>
 #include <uldor.h>
 
 #include "reason.h"
@@ -19,6 +20,8 @@ typedef struct froc_report {
 } froc_report;
 
 int froc_print_table(const froc_report *report, reason *why);
+/* NULL: not enough memory. */
+json_t *froc_to_json(const froc_report *report);
 int froc_write_json(const froc_report *report, const char *path, reason *why);
 /* SVG or PNG, by the name's ending. */
 int froc_write_plot(const froc_report *report, const char *path, reason *why);

@@ -30,14 +30,7 @@ static const char help[] =
     "      --classes N           3: with false positives (default: as configured)\n"
     "\n"
     "Data\n"
-    "      --csv FILE, --images DIR      in place of those in DIR\n"
-    "      --masks DIR           given masks (PNG), pseudo masks where there is none\n"
-    "      --pseudo-masks        pseudo masks all the same; DIR only says where --negatives are\n"
-    "      --boxes FILE          CSV of further boxes without diameters\n"
-    "      --windows FILE        CSV with a window for each series\n"
-    "      --negatives           slices without a row and without a mask are images without lesions\n"
-    "      --keep-noisy          rows with Possibly_noisy = 1 count, too\n"
-    "      --on-bad RULE         error (default): stop at bad rows and images; skip: leave them out and count them\n"
+    DATA_OPTIONS_HELP
     "      --train-split N, --validation-split N     of Train_Val_Test (1 and 2; 0: no validation)\n"
     "\n"
     "Run\n"
@@ -75,8 +68,7 @@ static const char help[] =
     "For research only; not a medical device.\n";
 
 enum {
-    OPT_DATA = 256, OPT_CHECK, OPT_ARCH, OPT_INIT, OPT_CONFIG, OPT_CLASSES, OPT_CSV, OPT_IMAGES, OPT_MASKS, OPT_PSEUDO_MASKS, OPT_BOXES,
-    OPT_WINDOWS, OPT_NEGATIVES, OPT_KEEP_NOISY, OPT_ON_BAD, OPT_TRAIN_SPLIT, OPT_VALIDATION_SPLIT, OPT_EPOCHS, OPT_LR,
+    OPT_CHECK = 256, OPT_ARCH, OPT_INIT, OPT_CONFIG, OPT_CLASSES, OPT_TRAIN_SPLIT, OPT_VALIDATION_SPLIT, OPT_EPOCHS, OPT_LR,
     OPT_BATCH, OPT_MOMENTUM, OPT_ACCUMULATION, OPT_WEIGHT_DECAY, OPT_PATIENCE, OPT_LR_FACTOR, OPT_LR_EPOCHS, OPT_WARMUP,
     OPT_CLIP, OPT_EPOCH_IMAGES, OPT_VALIDATION_IMAGES, OPT_TRAINABLE_LAYERS, OPT_PROPOSALS, OPT_RPN_SAMPLES,
     OPT_ROI_SAMPLES, OPT_NO_MASK_LOSS, OPT_CALIBRATION_IMAGES, OPT_SEED, OPT_SCALE, OPT_SHIFT, OPT_SLICE_JITTER,
@@ -85,22 +77,13 @@ enum {
 };
 
 static const struct option long_options[] = {
-    {"data", required_argument, NULL, OPT_DATA},
+    DATA_LONG_OPTIONS,
     {"out", required_argument, NULL, 'o'},
     {"check", no_argument, NULL, OPT_CHECK},
     {"arch", required_argument, NULL, OPT_ARCH},
     {"init", required_argument, NULL, OPT_INIT},
     {"config", required_argument, NULL, OPT_CONFIG},
     {"classes", required_argument, NULL, OPT_CLASSES},
-    {"csv", required_argument, NULL, OPT_CSV},
-    {"images", required_argument, NULL, OPT_IMAGES},
-    {"masks", required_argument, NULL, OPT_MASKS},
-    {"pseudo-masks", no_argument, NULL, OPT_PSEUDO_MASKS},
-    {"boxes", required_argument, NULL, OPT_BOXES},
-    {"windows", required_argument, NULL, OPT_WINDOWS},
-    {"negatives", no_argument, NULL, OPT_NEGATIVES},
-    {"keep-noisy", no_argument, NULL, OPT_KEEP_NOISY},
-    {"on-bad", required_argument, NULL, OPT_ON_BAD},
     {"train-split", required_argument, NULL, OPT_TRAIN_SPLIT},
     {"validation-split", required_argument, NULL, OPT_VALIDATION_SPLIT},
     {"epochs", required_argument, NULL, OPT_EPOCHS},
@@ -169,12 +152,6 @@ static bool parse_count(const char *text, int64_t *value) {
     return true;
 }
 
-static bool parse_rule(const char *text, train_options *options) {
-    int32_t rule = strcmp(text, "skip") == 0 ? ULDOR_BAD_SKIP : ULDOR_BAD_ERROR;
-    options->dataset.on_bad_row = options->dataset.on_bad_image = options->trainer.on_bad_image = rule;
-    return rule == ULDOR_BAD_SKIP || strcmp(text, "error") == 0;
-}
-
 static bool parse_plot(const char *text, const char **plot) {
     const char *dot = strrchr(text, '.');
     *plot = text;
@@ -193,28 +170,9 @@ static void switch_augmentation_off(uldor_augmentation *augmentation) {
     augmentation->slice_part = augmentation->flip_x = augmentation->flip_y = 0;
 }
 
-/* About the data and its augmentation. Returns 1 when taken, 0 when the value does not fit, -1 for another option. */
-static int take_data_option(int option, const char *value, train_options *options) {
-    uldor_dataset_options *data = &options->dataset;
-    uldor_augmentation *augmentation = &options->augmentation;
+/* About augmentation. Returns 1 when taken, 0 when the value does not fit, -1 for another option. */
+static int take_augmentation(int option, const char *value, uldor_augmentation *augmentation) {
     switch (option) {
-    case OPT_DATA: options->data = value; return 1;
-    case OPT_CHECK: options->check_only = true; return 1;
-    case OPT_CSV: data->csv_path = value; return 1;
-    case OPT_IMAGES: data->image_directory = value; return 1;
-    case OPT_MASKS:
-        data->mask_directory = value;
-        if (!options->pseudo_masks) data->masks = ULDOR_MASKS_GIVEN_OR_PSEUDO;
-        return 1;
-    case OPT_PSEUDO_MASKS:
-        options->pseudo_masks = true;
-        data->masks = ULDOR_MASKS_PSEUDO;
-        return 1;
-    case OPT_BOXES: data->boxes_path = value; return 1;
-    case OPT_WINDOWS: data->windows_path = value; return 1;
-    case OPT_NEGATIVES: data->negatives = ULDOR_NEGATIVES_UNMASKED; return 1;
-    case OPT_KEEP_NOISY: data->keep_noisy = 1; return 1;
-    case OPT_ON_BAD: return parse_rule(value, options);
     case OPT_SCALE: return parse_scale(value, augmentation);
     case OPT_SHIFT: return parse_int(value, 0, 1024, &augmentation->position_px);
     case OPT_SLICE_JITTER: return parse_double(value, 0, 1, &augmentation->slice_part);
@@ -227,9 +185,11 @@ static int take_data_option(int option, const char *value, train_options *option
 
 static bool take_option(int option, const char *value, train_options *options) {
     uldor_trainer_options *trainer = &options->trainer;
-    int taken = take_data_option(option, value, options);
+    int taken = data_options_take(option, value, &options->data);
+    if (taken < 0) taken = take_augmentation(option, value, &options->augmentation);
     if (taken >= 0) return taken == 1;
     switch (option) {
+    case OPT_CHECK: options->check_only = true; return true;
     case 'o': trainer->output_path = value; return *value != 0;
     case OPT_ARCH: trainer->architecture = value; return true;
     case OPT_INIT: trainer->init_path = value; return true;
@@ -290,7 +250,7 @@ static char *beside(const char *path, const char *ending) {
 
 static int complete(train_options *options) {
     uldor_trainer_options *trainer = &options->trainer;
-    if (options->data == NULL) return usage_error("--data is missing");
+    if (options->data.directory == NULL) return usage_error("--data is missing");
     if (options->check_only) return -1;
     if (trainer->output_path == NULL) return usage_error("--out is missing");
     if (options->no_checkpoint && options->checkpoint != NULL) return usage_error("--checkpoint and --no-checkpoint");
@@ -307,12 +267,13 @@ static int complete(train_options *options) {
     trainer->checkpoint_path = options->checkpoint;
     trainer->log_path = options->log;
     trainer->augmentation = &options->augmentation;
+    trainer->on_bad_image = options->data.dataset.on_bad_image;
     return -1;
 }
 
 int train_options_parse(int argc, char **argv, train_options *options) {
     *options = (train_options){0};
-    uldor_dataset_options_init(&options->dataset, sizeof options->dataset);
+    data_options_init(&options->data);
     uldor_augmentation_init(&options->augmentation, sizeof options->augmentation);
     uldor_trainer_options_init(&options->trainer, sizeof options->trainer);
     int option, index = 0;

@@ -6,11 +6,13 @@
 
 #include <uldor.h>
 
+#include "data_options.h"
+
 typedef struct train_options {
-    const char *data, *config, *plot;
-    bool check_only, no_checkpoint, no_log, quiet, pseudo_masks;
+    const char *config, *plot;
+    bool check_only, no_checkpoint, no_log, quiet;
     char *checkpoint, *log; /* given, or beside the output; freed by train_options_free() */
-    uldor_dataset_options dataset;
+    data_options data;
     uldor_augmentation augmentation;
     uldor_trainer_options trainer; /* but for config, log and progress */
 } train_options;

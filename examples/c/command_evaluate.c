@@ -1,0 +1,193 @@
+/* command_evaluate.c - `uldor evaluate`: a split's images, what is found in them, and how it compares with the annotations */
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "commands.h"
+#include "evaluate_image.h"
+#include "evaluate_journal.h"
+#include "evaluate_options.h"
+#include "evaluate_origin.h"
+#include "evaluate_report.h"
+#include "interrupt.h"
+#include "message.h"
+#include "model_open.h"
+#include "output_file.h"
+#include "progress.h"
+
+typedef struct evaluate_job {
+    const evaluate_options *options;
+    uldor_dataset *dataset;                /* what is detected on and measured against */
+    uldor_dataset *truths[EVALUATE_TRUTHS]; /* the same with masks; NULL: not asked for */
+    uldor_model *model;
+    uldor_session *session;
+    evaluate_journal journal;
+    int64_t images; /* of the split */
+} evaluate_job;
+
+static bool is_same_file(const char *one, const char *other) {
+    struct stat a, b;
+    if (one == NULL || other == NULL || stat(one, &a) != 0 || stat(other, &b) != 0) return false;
+    return S_ISREG(a.st_mode) && a.st_dev == b.st_dev && a.st_ino == b.st_ino;
+}
+
+/* Finds out about outputs that cannot be written, or would replace an input, before the work and not after it. */
+static int check_outputs(const evaluate_options *o) {
+    const uldor_dataset_options *data = &o->data.dataset;
+    const char *const outputs[] = {o->output, o->journal, o->froc.json, o->froc.plot};
+    const char *const inputs[] = {o->weights, o->config, data->csv_path, data->boxes_path, data->windows_path};
+    for (size_t i = 0; i < sizeof outputs / sizeof *outputs; i++) {
+        reason why;
+        int status = outputs[i] != NULL ? output_file_check(outputs[i], &why) : 0;
+        for (size_t k = 0; status == 0 && k < sizeof inputs / sizeof *inputs; k++)
+            if (is_same_file(outputs[i], inputs[k])) status = reason_set(&why, "this is an input; it is not overwritten");
+        for (size_t k = 0; status == 0 && outputs[i] != NULL && k < i; k++)
+            if (is_same_file(outputs[i], outputs[k])) status = reason_set(&why, "two outputs cannot go to one file");
+        if (status == 0) continue;
+        message_error(outputs[i], "%s", why.text);
+        return -1;
+    }
+    return 0;
+}
+
+static uldor_dataset *open_data(const evaluate_options *o, int32_t masks, bool is_silent) {
+    uldor_dataset_options data = o->data.dataset;
+    uldor_dataset *dataset = NULL;
+    data.masks = masks;
+    data.log = is_silent ? NULL : message_from_library;
+    if (uldor_dataset_open_deeplesion(o->data.directory, &data, &dataset) < 0) message_error(NULL, "%s", uldor_last_error());
+    return dataset;
+}
+
+static bool is_of_split(const evaluate_job *job, int64_t index, uldor_dataset_image *about) {
+    int32_t split = job->options->froc.split;
+    *about = (uldor_dataset_image){.struct_size = sizeof *about};
+    return uldor_dataset_get_image(job->dataset, index, about) >= 0 && (split == 0 || about->split == split);
+}
+
+static int64_t count_all(const evaluate_job *job) {
+    uldor_dataset_info info = {.struct_size = sizeof info};
+    uldor_dataset_get_info(job->dataset, &info);
+    return info.images;
+}
+
+static int prepare(evaluate_job *job) {
+    static const int32_t masks[EVALUATE_TRUTHS] = {ULDOR_MASKS_PSEUDO, ULDOR_MASKS_GIVEN};
+    const evaluate_options *o = job->options;
+    uldor_dataset_image about;
+    reason why;
+    if (check_outputs(o) != 0) return -1;
+    job->dataset = open_data(o, ULDOR_MASKS_NONE, false);
+    if (job->dataset == NULL) return -1;
+    for (int t = 0; t < EVALUATE_TRUTHS; t++) {
+        if ((o->mask_truth & 1 << t) == 0) continue;
+        job->truths[t] = open_data(o, masks[t], true);
+        if (job->truths[t] == NULL) return -1;
+    }
+    for (int64_t index = 0, count = count_all(job); index < count; index++) job->images += is_of_split(job, index, &about);
+    if (job->images == 0) {
+        message_error(o->data.directory, "no image of this split");
+        return -1;
+    }
+    job->model = model_open(o->weights, o->config, o->session.threads);
+    if (job->model == NULL) return -1;
+    uldor_session_options session = o->session;
+    session.progress = progress_report;
+    session.log = message_from_library;
+    if (uldor_session_create(job->model, &session, &job->session) < 0) {
+        message_error(NULL, "%s", uldor_last_error());
+        return -1;
+    }
+    json_t *origin = evaluate_origin(o, job->model, job->session);
+    if (origin == NULL) return -1;
+    int status = evaluate_journal_open(&job->journal, o->journal, origin, job->dataset, o->restart, &why);
+    json_decref(origin);
+    if (status != 0) message_error(o->journal, "%s", why.text);
+    return status;
+}
+
+/* The library's status; where it is an error, `why` says what. */
+static uldor_status detect(evaluate_job *job, const uldor_dataset_image *about, int64_t index, uldor_result **result, reason *why) {
+    uldor_slices *slices = NULL;
+    uldor_image image;
+    int32_t reach = 0;
+    uldor_status status = uldor_image_init(&image, sizeof image);
+    if (about->slice_interval_mm > 0) status = uldor_model_get_slice_reach(job->model, about->slice_interval_mm, &reach);
+    if (status >= 0) status = uldor_dataset_read_image(job->dataset, index, reach, &slices);
+    if (status >= 0) status = uldor_slices_get_image(slices, &image);
+    if (status >= 0) {
+        interrupt_set_session(job->session);
+        status = uldor_session_detect(job->session, &image, result);
+        interrupt_set_session(NULL);
+    }
+    if (status < 0) reason_set(why, "%s", uldor_last_error());
+    uldor_slices_free(slices);
+    return status;
+}
+
+/* An image that cannot be used is named; whether that ends the run is for --on-bad to say. */
+static int evaluate_one(evaluate_job *job, const uldor_dataset_image *about, int64_t index) {
+    uldor_result *result = NULL;
+    reason why;
+    uldor_status status = detect(job, about, index, &result, &why);
+    if (status == ULDOR_ERROR_CANCELLED && interrupt_received() != 0) return -1;
+    bool is_bad_data = status == ULDOR_ERROR_IO || status == ULDOR_ERROR_FORMAT || status == ULDOR_ERROR_IMAGE;
+    if (is_bad_data && job->options->data.dataset.on_bad_image == ULDOR_BAD_SKIP) {
+        message_warning(about->name, "left out: %s", why.text);
+        return 0;
+    }
+    if (status < 0) {
+        message_error(about->name, "%s", why.text);
+        return -1;
+    }
+    evaluate_image image = {.index = index, .about = *about, .result = result, .wants_masks = job->options->masks_out};
+    memcpy(image.truths, job->truths, sizeof job->truths);
+    json_t *entry = evaluate_image_to_json(&image, &why);
+    int done = -1;
+    if (entry == NULL) message_error(about->name, "%s", why.text);
+    else if ((done = evaluate_journal_add(&job->journal, index, entry, &why)) != 0) message_error(job->options->journal, "%s", why.text);
+    json_decref(entry);
+    uldor_result_free(result);
+    return done;
+}
+
+static int detect_all(evaluate_job *job) {
+    int64_t number = 0;
+    if (job->journal.found > 0 && !job->options->quiet)
+        fprintf(stderr, "uldor: going on from %s: %lld images are done\n", job->options->journal, (long long)job->journal.found);
+    for (int64_t index = 0, count = count_all(job); index < count; index++) {
+        uldor_dataset_image about;
+        if (interrupt_received() != 0) return -1;
+        if (!is_of_split(job, index, &about)) continue;
+        number++;
+        if (evaluate_journal_has(&job->journal, index)) continue;
+        progress_set_task(about.name, number, job->images);
+        if (evaluate_one(job, &about, index) != 0) return -1;
+    }
+    progress_erase();
+    return 0;
+}
+
+int command_evaluate(int argc, char **argv) {
+    evaluate_options options;
+    int code = evaluate_options_parse(argc, argv, &options);
+    if (code >= 0) {
+        evaluate_options_free(&options);
+        return code;
+    }
+    message_set_quiet(options.quiet);
+    progress_start(!options.quiet);
+    evaluate_job job = {.options = &options};
+    code = EXIT_FAILED;
+    if (prepare(&job) == 0 && detect_all(&job) == 0 && evaluate_report_all(&options, job.dataset, &job.journal) == 0) code = EXIT_OK;
+    progress_erase();
+    evaluate_journal_close(&job.journal);
+    uldor_session_free(job.session);
+    uldor_model_free(job.model);
+    for (int t = 0; t < EVALUATE_TRUTHS; t++) uldor_dataset_free(job.truths[t]);
+    uldor_dataset_free(job.dataset);
+    evaluate_options_free(&options);
+    if (interrupt_received() == 0) return code;
+    message_error(NULL, "interrupted: the same command goes on from where it was");
+    return 128 + interrupt_received();
+}
