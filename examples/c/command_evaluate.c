@@ -1,4 +1,5 @@
 /* command_evaluate.c - `uldor evaluate`: a split's images, what is found in them, and how it compares with the annotations */
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -34,8 +35,10 @@ static bool is_same_file(const char *one, const char *other) {
 /* Finds out about outputs that cannot be written, or would replace an input, before the work and not after it. */
 static int check_outputs(const evaluate_options *o) {
     const uldor_dataset_options *data = &o->data.dataset;
+    char csv[PATH_MAX] = "";
+    snprintf(csv, sizeof csv, "%s/DL_info.csv", o->data.directory);
     const char *const outputs[] = {o->output, o->journal, o->froc.json, o->froc.plot};
-    const char *const inputs[] = {o->weights, o->config, data->csv_path, data->boxes_path, data->windows_path};
+    const char *const inputs[] = {o->weights, o->config, data->csv_path != NULL ? data->csv_path : csv, data->boxes_path, data->windows_path};
     for (size_t i = 0; i < sizeof outputs / sizeof *outputs; i++) {
         reason why;
         int status = outputs[i] != NULL ? output_file_check(outputs[i], &why) : 0;
@@ -140,7 +143,8 @@ static int evaluate_one(evaluate_job *job, const uldor_dataset_image *about, int
         message_error(about->name, "%s", why.text);
         return -1;
     }
-    evaluate_image image = {.index = index, .about = *about, .result = result, .wants_masks = job->options->masks_out};
+    evaluate_image image = {.index = index, .about = *about, .result = result, .wants_masks = job->options->masks_out,
+                            .skips_bad_masks = job->options->data.dataset.on_bad_image == ULDOR_BAD_SKIP};
     memcpy(image.truths, job->truths, sizeof job->truths);
     json_t *entry = evaluate_image_to_json(&image, &why);
     int done = -1;
@@ -154,7 +158,7 @@ static int evaluate_one(evaluate_job *job, const uldor_dataset_image *about, int
 static int detect_all(evaluate_job *job) {
     int64_t number = 0;
     if (job->journal.found > 0 && !job->options->quiet)
-        fprintf(stderr, "uldor: going on from %s: %lld images are done\n", job->options->journal, (long long)job->journal.found);
+        fprintf(stderr, "uldor: going on from %s: images done: %lld\n", job->options->journal, (long long)job->journal.found);
     for (int64_t index = 0, count = count_all(job); index < count; index++) {
         uldor_dataset_image about;
         if (interrupt_received() != 0) return -1;

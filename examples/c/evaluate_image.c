@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "json_text.h"
+#include "message.h"
 
 const char *const evaluate_truth_names[EVALUATE_TRUTHS] = {"pseudo", "given"};
 
@@ -120,6 +121,10 @@ static json_t *compare_masks(const evaluate_image *image, const uldor_dataset *t
         uldor_status status = uldor_dataset_get_lesion(truth, image->index, lesion, &annotation);
         if (status >= 0 && annotation.has_mask != 0)
             status = uldor_dataset_get_mask(truth, image->index, lesion, m->truth, pixels, 0, &set);
+        if (status < 0 && image->skips_bad_masks && status != ULDOR_ERROR_NOMEM) {
+            message_warning(about->name, "a mask is not compared with: %s", uldor_last_error());
+            continue;
+        }
         if (status >= 0 && set > 0) {
             status = uldor_result_get_mask(image->result, i, m->mask, pixels, 0);
             if (status >= 0) status = uldor_mask_overlap(m->mask, 0, m->truth, 0, about->width, about->height, &overlap);

@@ -19,12 +19,13 @@ typedef struct evaluate_image {
     uldor_dataset_image about;
     const uldor_result *result;
     bool wants_masks;
+    bool skips_bad_masks; /* one that cannot be read is warned of and not compared with */
     /* Whose masks those of hits are compared with; NULL: not asked for. All have the same images and lesions. */
     const uldor_dataset *truths[EVALUATE_TRUTHS];
 } evaluate_image;
 
 /*
- * {"image": name, "detections": [...], "overlaps": {"pseudo": [[lesion, IoU, Dice], ...], "hits": N}}. A detection has the fields that
+ * {"image": name, "detections": [...], "overlaps": {"hits": N, "pseudo": [[lesion, IoU, Dice], ...]}}. A detection has the fields that
  * `uldor froc` reads, boxes in pixels of the stored image. NULL: with the reason.
  */
 json_t *evaluate_image_to_json(const evaluate_image *image, reason *why);

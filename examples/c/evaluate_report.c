@@ -167,7 +167,7 @@ static int give_out(const report *r) {
     froc_report shown = froc_options_report(o, r->frocs[plotted], plotted);
     int status = 0;
     reason why;
-    if (r->left_out > 0) message_warning(NULL, "%lld images were left out; they do not count", (long long)r->left_out);
+    if (r->left_out > 0) message_warning(NULL, "images left out: %lld; they do not count", (long long)r->left_out);
     if (!r->options->quiet && !takes_stdout && print_table(r, &why) != 0) {
         message_error(NULL, "%s", why.text);
         status = -1;
