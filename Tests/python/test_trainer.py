@@ -171,7 +171,7 @@ def test_partial(data, root, tmp_path):
         run.save(tmp_path / "w.safetensors")
     assert any(re.match(r"tensor roi_heads.box_head.fc6.weight has shape \[128, 3136\] in .*, \[96, 3136\] here: random", line)
                for line in report)
-    assert re.fullmatch(r"134 of 142 tensors are taken from .*, 8 are random", report[-1])
+    assert re.fullmatch(r"136 of 142 tensors are taken from .*, 6 are random", report[-1])
     wanted, got = tensors(demo), tensors(tmp_path / "w.safetensors")
     assert (got["backbone.body.conv1.weight"] == wanted["backbone.body.conv1.weight"]).all()
     assert got["roi_heads.box_head.fc6.weight"].shape == (96, 3136)
@@ -221,12 +221,11 @@ def test_third_class(data, root, tmp_path):
     scores = []
     for path, options in ((demo, dict(config=json.dumps(config))), (tmp_path / "three.safetensors", {})):
         with uldor.Model(path, **options) as model, model.session() as session, session.detect(image, spacing=0.8) as found:
-            scores.append({tuple(numpy.round(d.box, 3)): d.score for d in found if d.class_index == 1})
+            scores.append({tuple(numpy.round(d.box, 3)): d.score for d in found if d.class_name == "lesion"})
     assert scores[0].keys() == scores[1].keys() and len(scores[0]) > 3
     assert max(abs(scores[0][box] - scores[1][box]) for box in scores[0]) < 1e-4
     with uldor.Model(tmp_path / "three.safetensors") as model:
-        assert model.class_names == ("background", "lesion", "false_positive") or \
-            list(model.class_names) == ["background", "lesion", "false_positive"]
+        assert model.class_names == ("background", "lesion", "false_positive")
     # And back.
     with uldor.Trainer(data, init=tmp_path / "three.safetensors", classes=2) as run:
         run.save(tmp_path / "two.safetensors")
@@ -359,7 +358,7 @@ def test_log(data, tmp_path, name):
         with trainer(data, tmp_path, log_file=log) as run:
             if run.state.status != "running":
                 break
-            run.run(2)  # what follows the last checkpoint is done again, and stands there once
+            run.run(4)  # what follows the last checkpoint is done again, and stands there once
     lines = log.read_text().splitlines()
     if name == "log.csv":
         columns, *rows = (line.split(",") for line in lines)
