@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence
 
+import training
 from latency import SCALING
 from samples import middle, peak, ratios, times
 
@@ -84,6 +85,18 @@ def _memory(places: Sequence[Mapping[str, Any]]) -> Iterator[Judged]:
             yield Judged(f"cold start / OpenVINO, {place['size']}", "≤", 0.35, 0.25, [None, cold[0] / cold[1]])
 
 
+#: Network and batch.
+TRAINING = [("resnet101", 2), ("resnet18", 2)]
+
+
+def _training(rows: Sequence[Mapping[str, Any]]) -> Iterator[Judged]:
+    for row in rows:
+        if (row["architecture"], row["batch"]) in TRAINING and not any("error" in engine for engine in row["engines"].values()):
+            what = f"torchvision, {row['architecture']}, batch {row['batch']}"
+            yield Judged(f"step of training / {what}", "≤", 0.6, 0.6, [None, training.ratio(row, "ms")])
+            yield Judged(f"its peak memory / {what}", "≤", 0.5, 0.5, [None, training.ratio(row, "peak_mib")])
+
+
 def judge(results: Results) -> List[Judged]:
     rows: Sequence[Dict[str, Any]] = results.get("latency", [])
-    return [*_latency(rows, results["labels"]), *_memory(results.get("memory", [])), *_scaling(rows), *_arithmetic(rows)]
+    return [*_latency(rows, results["labels"]), *_memory(results.get("memory", [])), *_scaling(rows), *_arithmetic(rows), *_training(results.get("training", []))]

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence
 
 import limits
+import training
 from latency import SCALING
 from memory import TOOL
 from samples import middle, others, peak, ratios, spread, stages, times
@@ -137,11 +138,24 @@ def growth(results: Results) -> str:
     return table(["engine", "RSS MiB after the largest", f"after {len(found['sizes'])} sizes", "growth", "peak MiB"], lines)
 
 
+def train(results: Results) -> str:
+    lines = []
+    for row in results["training"]:
+        what = f"{row['architecture']}-FPN, {row['size']} x {row['size']}, batch {row['batch']}, {row['threads']} threads"
+        cells = []
+        for engine in row["engines"].values():
+            cells += [f"failed: {engine['error']}", "–"] if "error" in engine else [
+                number(middle(engine["ms"]) / 1e3, 2), number(engine["peak_mib"])]
+        whole = not any("error" in engine for engine in row["engines"].values())
+        lines.append([what, *cells, *(number(training.ratio(row, field), 2) if whole else "–" for field in ("ms", "peak_mib"))])
+    return table(["step of SGD", "libuldor s", "peak MiB", "torchvision s", "peak MiB", "time, libuldor / torchvision", "memory"], lines)
+
+
 PARTS: Dict[str, tuple[str, str, Callable[[Results], str]]] = {
     "latency": ("Latency", "latency", latency), "memory": ("Memory and cold start", "memory", memory),
     "growth": ("Memory after many sizes", "growth", growth), "stages": ("libuldor's stages", "latency", stage_times),
     "sizes": ("Latency over the size", "sizes", sizes), "threads": ("Latency over threads", "threads", threads),
-    "slices": ("Slices of a volume", "slices", slices)}
+    "slices": ("Slices of a volume", "slices", slices), "training": ("Training", "training", train)}
 
 
 def caption(results: Results) -> str:

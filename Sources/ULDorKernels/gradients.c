@@ -19,7 +19,9 @@ static void mask_piece(const void *context, int64_t piece, int32_t worker)
 {
     (void)worker;
     const arrays *a = context;
-    for (int64_t i = piece * PIECE, end = end_of(piece, a->count); i < end; i++) a->to[i] = a->from[i] > 0 ? a->to[i] : 0;
+    const float *restrict from = a->from;
+    float *restrict to = a->to;
+    for (int64_t i = piece * PIECE, end = end_of(piece, a->count); i < end; i++) to[i] = from[i] > 0 ? to[i] : 0;
 }
 
 int uk_relu_gradient(const uk_exec *exec, const float *output, float *gradient, int64_t count)
@@ -32,7 +34,9 @@ static void add_piece(const void *context, int64_t piece, int32_t worker)
 {
     (void)worker;
     const arrays *a = context;
-    for (int64_t i = piece * PIECE, end = end_of(piece, a->count); i < end; i++) a->to[i] += a->from[i];
+    const float *restrict from = a->from;
+    float *restrict to = a->to;
+    for (int64_t i = piece * PIECE, end = end_of(piece, a->count); i < end; i++) to[i] += from[i];
 }
 
 int uk_accumulate(const uk_exec *exec, const float *from, int64_t count, float *to)
@@ -196,12 +200,15 @@ static void step_piece(const void *context, int64_t piece, int32_t worker)
 {
     (void)worker;
     const step *s = context;
-    float kept = s->first ? 0 : s->momentum_factor;
+    const float *restrict gradients = s->gradients;
+    float *restrict weights = s->weights, *restrict momentum = s->momentum;
+    float rate = s->rate, kept = s->momentum_factor, decay = s->decay, factor = s->factor;
+    bool first = s->first;
     for (int64_t i = piece * PIECE, end = end_of(piece, s->count); i < end; i++) {
-        float d = s->gradients[i] * s->factor + s->decay * s->weights[i];
-        float m = s->first ? d : kept * s->momentum[i] + d;
-        s->momentum[i] = m;
-        s->weights[i] -= s->rate * m;
+        float d = gradients[i] * factor + decay * weights[i];
+        float m = first ? d : kept * momentum[i] + d;
+        momentum[i] = m;
+        weights[i] -= rate * m;
     }
 }
 

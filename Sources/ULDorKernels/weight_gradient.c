@@ -140,6 +140,16 @@ static block block_of(const plan *plan, int64_t job)
     return b;
 }
 
+/* to += scale * (the sum of all splits) */
+static void add_sums(const float *from, int64_t split, int32_t splits, float scale, int32_t count, float *restrict to)
+{
+    for (int32_t i = 0; i < count; i++) {
+        float sum = from[i];
+        for (int32_t s = 1; s < splits; s++) sum += from[s * split + i];
+        to[i] += scale * sum;
+    }
+}
+
 /* Adds a block's sums, over all splits, to the weights' gradient. */
 static void finish(const work *w, const block *b, const float *sums)
 {
@@ -151,14 +161,15 @@ static void finish(const work *w, const block *b, const float *sums)
     for (int32_t row = 0; row < b->rows; row++) {
         int32_t o = b->row + row;
         float scale = g->scale ? g->scale[o] : 1.0f, *to = g->weight_gradient + ((int64_t)o * g->channels + first) * taps;
-        for (int32_t tap = 0; tap < taps; tap++) {
-            const float *from = sums + row * row_floats + tap * width;
-            for (int32_t c = 0; c < channels; c++) {
-                float sum = from[c];
-                for (int32_t s = 1; s < plan->splits; s++) sum += from[s * split + c];
-                to[(int64_t)c * taps + tap] += scale * sum;
-            }
-        }
+        const float *from = sums + row * row_floats;
+        if (taps == 1) add_sums(from, split, plan->splits, scale, channels, to);
+        else
+            for (int32_t c = 0; c < channels; c++)
+                for (int32_t tap = 0; tap < taps; tap++) {
+                    float sum = from[tap * width + c];
+                    for (int32_t s = 1; s < plan->splits; s++) sum += from[s * split + tap * width + c];
+                    *to++ += scale * sum;
+                }
     }
 }
 

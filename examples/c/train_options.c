@@ -32,6 +32,7 @@ static const char help[] =
     "Data\n"
     "      --csv FILE, --images DIR      in place of those in DIR\n"
     "      --masks DIR           given masks (PNG), pseudo masks where there is none\n"
+    "      --pseudo-masks        pseudo masks all the same; DIR only says where --negatives are\n"
     "      --boxes FILE          CSV of further boxes without diameters\n"
     "      --windows FILE        CSV with a window for each series\n"
     "      --negatives           slices without a row and without a mask are images without lesions\n"
@@ -74,7 +75,7 @@ static const char help[] =
     "For research only; not a medical device.\n";
 
 enum {
-    OPT_DATA = 256, OPT_CHECK, OPT_ARCH, OPT_INIT, OPT_CONFIG, OPT_CLASSES, OPT_CSV, OPT_IMAGES, OPT_MASKS, OPT_BOXES,
+    OPT_DATA = 256, OPT_CHECK, OPT_ARCH, OPT_INIT, OPT_CONFIG, OPT_CLASSES, OPT_CSV, OPT_IMAGES, OPT_MASKS, OPT_PSEUDO_MASKS, OPT_BOXES,
     OPT_WINDOWS, OPT_NEGATIVES, OPT_KEEP_NOISY, OPT_ON_BAD, OPT_TRAIN_SPLIT, OPT_VALIDATION_SPLIT, OPT_EPOCHS, OPT_LR,
     OPT_BATCH, OPT_MOMENTUM, OPT_ACCUMULATION, OPT_WEIGHT_DECAY, OPT_PATIENCE, OPT_LR_FACTOR, OPT_LR_EPOCHS, OPT_WARMUP,
     OPT_CLIP, OPT_EPOCH_IMAGES, OPT_VALIDATION_IMAGES, OPT_TRAINABLE_LAYERS, OPT_PROPOSALS, OPT_RPN_SAMPLES,
@@ -94,6 +95,7 @@ static const struct option long_options[] = {
     {"csv", required_argument, NULL, OPT_CSV},
     {"images", required_argument, NULL, OPT_IMAGES},
     {"masks", required_argument, NULL, OPT_MASKS},
+    {"pseudo-masks", no_argument, NULL, OPT_PSEUDO_MASKS},
     {"boxes", required_argument, NULL, OPT_BOXES},
     {"windows", required_argument, NULL, OPT_WINDOWS},
     {"negatives", no_argument, NULL, OPT_NEGATIVES},
@@ -202,7 +204,11 @@ static int take_data_option(int option, const char *value, train_options *option
     case OPT_IMAGES: data->image_directory = value; return 1;
     case OPT_MASKS:
         data->mask_directory = value;
-        data->masks = ULDOR_MASKS_GIVEN_OR_PSEUDO;
+        if (!options->pseudo_masks) data->masks = ULDOR_MASKS_GIVEN_OR_PSEUDO;
+        return 1;
+    case OPT_PSEUDO_MASKS:
+        options->pseudo_masks = true;
+        data->masks = ULDOR_MASKS_PSEUDO;
         return 1;
     case OPT_BOXES: data->boxes_path = value; return 1;
     case OPT_WINDOWS: data->windows_path = value; return 1;

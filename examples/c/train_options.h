@@ -8,7 +8,7 @@
 
 typedef struct train_options {
     const char *data, *config, *plot;
-    bool check_only, no_checkpoint, no_log, quiet;
+    bool check_only, no_checkpoint, no_log, quiet, pseudo_masks;
     char *checkpoint, *log; /* given, or beside the output; freed by train_options_free() */
     uldor_dataset_options dataset;
     uldor_augmentation augmentation;

@@ -1,5 +1,7 @@
 """The command line: `python tools/phantom OUTDIR --count 10 --seed 1`."""
 import argparse
+import functools
+import multiprocessing
 import os
 import sys
 
@@ -9,6 +11,12 @@ if not __package__:  # started as a folder, which puts the package itself on the
 from phantom import deeplesion, draw  # noqa: E402
 
 
+def draw_one(options, index):
+    drawn = draw((options.seed, index), 0 if options.lesion_free else options.lesions)
+    split = "validation" if index >= options.count - options.validation else options.split
+    return deeplesion.write(drawn, index, options.directory, split)
+
+
 def main():
     parser = argparse.ArgumentParser(prog="phantom", description="Draws CT phantoms with lesions in the layout of DeepLesion.")
     parser.add_argument("directory")
@@ -16,14 +24,16 @@ def main():
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--lesions", type=int, help="lesions a phantom (default: drawn, 0 to 4)")
     parser.add_argument("--lesion-free", action="store_true")
+    parser.add_argument("--split", choices=deeplesion.SPLITS, default="test", help="Train_Val_Test of the rows (default: test)")
+    parser.add_argument("--validation", type=int, default=0, help="so many of the last phantoms are for validation")
+    parser.add_argument("--processes", type=int, default=1, help="that draw side by side; what is drawn is the same")
     options = parser.parse_args()
     os.makedirs(options.directory, exist_ok=True)
     rows, series = [], []
-    for index in range(options.count):
-        drawn = draw((options.seed, index), 0 if options.lesion_free else options.lesions)
-        more, row = deeplesion.write(drawn, index, options.directory)
-        rows += more
-        series.append(row)
+    with multiprocessing.Pool(options.processes) as pool:
+        for more, row in pool.imap(functools.partial(draw_one, options), range(options.count)):
+            rows += more
+            series.append(row)
     deeplesion.write_tables(rows, series, options.directory)
 
 

@@ -13,6 +13,7 @@ COLUMNS = ("File_name,Patient_index,Study_index,Series_ID,Key_slice_index,Measur
            "Spacing_mm_px_,Image_size,DICOM_windows,Patient_gender,Patient_age,Train_Val_Test").split(",")
 # DeepLesion's coarse types: 1 bone, 2 abdomen, 3 mediastinum, 4 liver, 5 lung, 6 kidney, 7 soft tissue, 8 pelvis
 COARSE_TYPE = {"lung": 5, "mediastinum": 3, "liver": 4, "spleen": 2, "kidney": 6, "fat": 2, "muscle": 7, "subcutaneous": 7}
+SPLITS = ("train", "validation", "test")
 SERIES_COLUMNS = ("series", "key_slice", "slices", "spacing_mm", "slice_interval_mm", "section", "lesions")
 FIRST_PATIENT = 900001  # far from DeepLesion's own 4427, so that the sets can be merged
 
@@ -21,7 +22,7 @@ def numbers(values):
     return ", ".join(f"{v:.6g}" for v in values)
 
 
-def write(phantom, index, directory):
+def write(phantom, index, directory, split="test"):
     """Writes the slices; returns the rows of DL_info.csv and the row of phantoms.csv."""
     patient = FIRST_PATIENT + index
     series = f"{patient:06d}_01_01"
@@ -40,7 +41,7 @@ def write(phantom, index, directory):
         rows.append([f"{series}_{key:03d}.png", patient, 1, 1, key, numbers(r), numbers(lesion.box), numbers(diameters),
                      numbers(centre), coarse, 0, f"1, {n}",
                      numbers([phantom.spacing_mm, phantom.spacing_mm, phantom.slice_interval_mm]), f"{SIZE}, {SIZE}",
-                     "-1350, 150" if lesion.organ == "lung" else "-175, 275", "", "", 3])
+                     "-1350, 150" if lesion.organ == "lung" else "-175, 275", "", "", SPLITS.index(split) + 1])
     return rows, [series, key, n, phantom.spacing_mm, phantom.slice_interval_mm, phantom.section, len(phantom.lesions)]
 
 

@@ -28,7 +28,7 @@ extension Convolution {
         guard let inputGradient else { return }
         work.input_gradient = inputGradient.map
         work.adds = adds
-        let table = execution.table, isExact = execution.isExact
+        let table = execution.table, isExact = execution.hasExactGradients
         let floats = uk_input_gradient_floats(table, &work, execution.threads, isExact)
         try execution.scratch { () throws(ULDorError) in
             let scratch: UnsafeMutablePointer<Float> = try execution.take(count: Int(floats))

@@ -17,6 +17,8 @@ final class Learner {
     /// Regions that go through the mask head together: what lies between its layers is large.
     private static let maskBatch = 32
 
+    /// The forward pass is always direct: Winograd's rounding, harmless in itself, decides which units a ReLU cuts off, and each of
+    /// these is a step in the gradient (docs/accuracy.md). The backward pass has no such steps.
     init(
         _ file: Safetensors, config: UnsafeBufferPointer<UInt8>?, options: LearnerOptions, allocator: Allocator
     ) throws(ULDorError) {
@@ -27,7 +29,8 @@ final class Learner {
         parameters = try ParameterStore(file, trainableLayers: options.trainableLayers, allocator: allocator)
         model = try Model(TensorLoader(file, threads: threads, store: parameters), config)
         execution = Execution(
-            allocator: allocator, table: table, threads: threads, isExact: options.isExact, memoryLimit: options.memoryLimit,
+            allocator: allocator, table: table, threads: threads, isExact: true, hasExactGradients: options.isExact,
+            memoryLimit: options.memoryLimit,
             progress: nil)
         self.options = options
         var session = SessionOptions()

@@ -10,7 +10,7 @@ struct LearnerOptions {
     var proposals = 2000
     /// Without, the mask branch is left as it is.
     var usesMasks = true
-    /// Direct convolutions only.
+    /// Direct convolutions in the backward pass, too.
     var isExact = false
     var threads: Int32 = 0
     var instructions: Int32 = 0

@@ -1,0 +1,86 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""One trainer in a process of its own:  training_worker.py ENGINE WEIGHTS SIZE BATCH THREADS
+
+A line on standard input is one step of SGD; the answer is its milliseconds, its loss, and the peak of resident memory so far."""
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from typing import Callable, Iterator
+
+import training_data
+from configuration import ROOT
+
+IMAGES = 8
+RATE = 1e-4
+
+
+def libuldor(weights: str, size: int, batch: int) -> Callable[[], float]:
+    sys.path.insert(0, str(ROOT / "examples" / "python" / "src"))
+    import uldor
+
+    def image(hu, boxes, masks):
+        lesions = [uldor.SourceLesion(box=tuple(box), mask=mask) for box, mask in zip(boxes, masks)]
+        return uldor.SourceImage((size, size), lambda: hu, lesions, spacing=(0.8, 0.8))
+
+    dataset = uldor.Dataset.from_source([image(*slice_) for slice_ in training_data.slices(size, IMAGES)])
+    trainer = uldor.Trainer(
+        dataset, init=weights, validation_split=None, epochs=1000, batch=batch, lr=RATE, lr_epochs=1000,
+        augmentation=uldor.Augmentation((1, 1), 0, 0), threads=int(sys.argv[5]))
+
+    def losses() -> Iterator[float]:
+        yield from (event.loss for event in trainer if event.kind == "step")
+
+    steps = losses()
+    return lambda: next(steps)
+
+
+def torchvision(weights: str, size: int, batch: int) -> Callable[[], float]:
+    import torch
+
+    torch.set_num_threads(int(sys.argv[5]))
+    torch.manual_seed(0)
+    sys.path.insert(0, str(ROOT / "tools"))
+    import torchvision_training
+
+    model = torchvision_training.load(weights, torch.float32, 3)
+    optimiser = torch.optim.SGD([p for p in model.parameters() if p.requires_grad], lr=RATE, momentum=0.9, weight_decay=1e-4)
+    examples = [(torch.from_numpy(training_data.tensor(hu)), {
+        "boxes": torch.from_numpy(boxes).float(), "labels": torch.ones(2, dtype=torch.int64),
+        "masks": torch.from_numpy(masks).to(torch.uint8)}) for hu, boxes, masks in training_data.slices(size, IMAGES)]
+    place = 0
+
+    def step() -> float:
+        nonlocal place
+        chosen = [examples[(place + i) % IMAGES] for i in range(batch)]
+        place += batch
+        loss = sum(model([image for image, _ in chosen], [dict(target) for _, target in chosen]).values())
+        optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        optimiser.step()
+        return float(loss.detach())
+
+    return step
+
+
+def peak() -> float:
+    with open("/proc/self/status", encoding="ascii") as file:
+        return next(int(line.split()[1]) / 1024 for line in file if line.startswith("VmHWM"))
+
+
+def main() -> None:
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
+    step = {"uldor": libuldor, "torchvision": torchvision}[sys.argv[1]](sys.argv[2], int(sys.argv[3]), int(sys.argv[4]))
+    for _ in sys.stdin:
+        begin = time.perf_counter()
+        loss = step()
+        answers.write(json.dumps({"ms": (time.perf_counter() - begin) * 1e3, "loss": loss, "peak_mib": peak()}) + "\n")
+        answers.flush()
+
+
+if __name__ == "__main__":
+    main()
