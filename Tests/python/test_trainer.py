@@ -129,6 +129,9 @@ def test_random_start_is_torchvisions(data, arch, tmp_path):
         if their.std() == 0:
             assert (mine == their).all(), name
             continue
+        if mine.size < 64:
+            assert abs(mine).max() < 6 * abs(their).max(), name
+            continue
         # Both are samples; the spread of a spread is below std / sqrt(n) for normal and uniform values.
         assert abs(mine.std() / their.std() - 1) < 6 / math.sqrt(mine.size), name
         assert abs(mine.mean() - their.mean()) < 8 * their.std() / math.sqrt(mine.size), name
