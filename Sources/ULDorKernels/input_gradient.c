@@ -26,6 +26,7 @@ typedef struct packing {
     const uk_gradient *g;
     side y, x;
     float *packed;
+    int32_t first_panel;
 } packing;
 
 /* One panel of input channels: [tap][out channel][UK_PANEL]. */
@@ -34,7 +35,7 @@ static void pack_panel(const void *context, int64_t panel, int32_t worker)
     (void)worker;
     const packing *p = context;
     const uk_gradient *g = p->g;
-    int32_t first = (int32_t)panel * UK_PANEL, area = g->kernel * g->kernel;
+    int32_t first = (p->first_panel + (int32_t)panel) * UK_PANEL, area = g->kernel * g->kernel;
     int32_t lanes = g->channels - first < UK_PANEL ? g->channels - first : UK_PANEL;
     float *to = p->packed + panel * p->y.count * p->x.count * g->out_channels * UK_PANEL;
     for (int32_t o = 0; o < g->out_channels; o++) {
@@ -67,6 +68,15 @@ static uk_conv phase_of(const uk_gradient *g, int32_t phase_y, int32_t phase_x, 
     return conv;
 }
 
+/* Panels of input channels whose filters are packed at a time: a fully connected layer's are not all in memory once more. */
+static int32_t group_of(const uk_gradient *g, int32_t taps)
+{
+    enum { MOST_FLOATS = 3 << 20 };
+    int64_t panel = (int64_t)taps * g->out_channels * UK_PANEL, panels = uk_panels(g->channels);
+    int64_t group = MOST_FLOATS / panel;
+    return (int32_t)(group < 1 ? 1 : group < panels ? group : panels);
+}
+
 static int64_t packed_floats(const uk_gradient *g)
 {
     side longest = {0};
@@ -74,7 +84,8 @@ static int64_t packed_floats(const uk_gradient *g)
         side s = side_of(g, phase);
         if (s.count > longest.count) longest = s;
     }
-    return uk_packed_floats(g->channels, g->out_channels, longest.count, longest.count);
+    int32_t taps = longest.count * longest.count, group = group_of(g, taps > 0 ? taps : 1);
+    return (int64_t)group * UK_PANEL * g->out_channels * taps;
 }
 
 int64_t uk_input_gradient_floats(const uk_table *table, const uk_gradient *g, int32_t threads, bool exact)
@@ -104,13 +115,36 @@ static void clear_row(const void *context, int64_t index, int32_t worker)
         memset(row + x * c->map->pixel_stride, 0, (size_t)c->channels * sizeof *row);
 }
 
+/* One phase, a group of input channels after another. */
+static int convolve_groups(const uk_exec *exec, const uk_table *table, packing *p, uk_conv conv, bool exact, const float *bias,
+                           float *scratch)
+{
+    const uk_gradient *g = p->g;
+    float *to = conv.output.data;
+    int32_t panels = uk_panels(g->channels), group = group_of(g, p->y.count * p->x.count);
+    for (p->first_panel = 0; p->first_panel < panels; p->first_panel += group) {
+        int32_t count = panels - p->first_panel < group ? panels - p->first_panel : group, first = p->first_panel * UK_PANEL;
+        int status = uk_parallel_for(exec, count, pack_panel, p);
+        if (status != UK_OK) return status;
+        conv.packed = p->packed;
+        conv.bias = bias;
+        conv.out_channels = g->channels - first < group * UK_PANEL ? g->channels - first : group * UK_PANEL;
+        conv.output.data = to + first;
+        if (g->adds) conv.residual.data = to + first;
+        uk_conv_plan plan = uk_plan_convolution(table, &conv, exec->threads, exact);
+        status = uk_convolve(exec, table, &conv, &plan, scratch);
+        if (status != UK_OK) return status;
+    }
+    return UK_OK;
+}
+
 int uk_input_gradient(const uk_exec *exec, const uk_table *table, const uk_gradient *g, bool exact, float *scratch)
 {
     float *bias = scratch, *packed = bias + (int64_t)uk_panels(g->channels) * UK_PANEL, *rest = packed + packed_floats(g);
     memset(bias, 0, (size_t)(packed - bias) * sizeof *bias);
     int status = UK_OK;
     for (int32_t phase = 0; phase < g->stride * g->stride && status == UK_OK; phase++) {
-        packing p = {g, side_of(g, phase / g->stride), side_of(g, phase % g->stride), packed};
+        packing p = {g, side_of(g, phase / g->stride), side_of(g, phase % g->stride), packed, 0};
         uk_conv conv = phase_of(g, phase / g->stride, phase % g->stride, p.y, p.x);
         if (conv.output.height <= 0 || conv.output.width <= 0) continue;
         if (!p.y.count || !p.x.count) {
@@ -118,12 +152,7 @@ int uk_input_gradient(const uk_exec *exec, const uk_table *table, const uk_gradi
             if (!g->adds) status = uk_parallel_for(exec, (int64_t)g->batch * conv.output.height, clear_row, &c);
             continue;
         }
-        status = uk_parallel_for(exec, uk_panels(g->channels), pack_panel, &p);
-        if (status != UK_OK) break;
-        conv.packed = packed;
-        conv.bias = bias;
-        uk_conv_plan plan = uk_plan_convolution(table, &conv, exec->threads, exact);
-        status = uk_convolve(exec, table, &conv, &plan, rest);
+        status = convolve_groups(exec, table, &p, conv, exact, bias, rest);
     }
     return status;
 }
