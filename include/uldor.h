@@ -46,9 +46,10 @@
  *
  * Threads
  *
- * A model is immutable: any number of threads and sessions may use it at once. A session is used by one thread at a
- * time; a second call while one runs returns ULDOR_ERROR_BUSY. A calling thread needs 256 KiB of stack. uldor_session_cancel() may be called from any thread. A
- * result is immutable: any thread may read it. Results are the same bits for every number of threads.
+ * A model is immutable: any number of threads and sessions may use it at once. A session or a trainer is used by one thread at
+ * a time; a second call while one runs returns ULDOR_ERROR_BUSY. A calling thread needs 256 KiB of stack.
+ * uldor_session_cancel() and uldor_trainer_cancel() may be called from any thread. A result is immutable: any thread may read
+ * it. Results, and weights that are trained, are the same bits for every number of threads.
  */
 #ifndef ULDOR_H
 #define ULDOR_H
