@@ -236,7 +236,8 @@ def test_killed_at_any_moment(tool, folder, whole, tmp_path):
     done = tool(*command[1:])
     assert done.returncode == 0, done.stderr
     assert out.read_bytes() == whole.read_bytes()
-    assert [path.name for path in sorted(tmp_path.iterdir()) if "journal" not in path.name and path != out] in ([], [out.name + ".??????"])
+    # Nothing else is left but what the process was writing when it was killed, under its temporary name.
+    assert all(path in (out, journal) or path.match("results.json.??????") for path in tmp_path.iterdir())
 
 
 def test_interrupted(tool, folder, whole, tmp_path):
@@ -398,6 +399,23 @@ def test_outputs(tool, folder, tmp_path):
     assert done.returncode == 0 and done.stdout == "" and done.stderr == ""
     done = evaluate(tool, folder, out, "--journal", tmp_path / "j", "--json", "-")
     assert json.loads(done.stdout)["images_left_out"] == 0
+
+
+def test_real_data(tool, data, tmp_path):
+    """The sarcomas' test patients, in their windows: `uldor froc` agrees, and every lesion of the split counts."""
+    import uldor
+
+    sts = data / "sts"
+    if not sts.is_dir():
+        pytest.skip("no sarcoma data beside the project")
+    where = ["--data", sts, "--windows", sts / "crops.csv", "--masks", sts / "Masks_png", "--negatives"]
+    out = tmp_path / "results.json"
+    done = tool("evaluate", "-w", ROOT / "share" / "uldor-demo.safetensors", *where, "-o", out, "-c", "paper")
+    assert done.returncode == 0, done.stderr
+    assert tool("froc", *where, "-d", out).stdout == done.stdout
+    info = uldor.Dataset(sts, windows=sts / "crops.csv", masks_directory=sts / "Masks_png", negatives="unmasked").info
+    images, lesions = info.images_of_split["test"], info.lesions_of_split["test"]
+    assert done.stdout.startswith(f"{images} images of ") and f" {lesions} lesions; " in done.stdout
 
 
 @pytest.mark.parametrize("arguments, text", [
