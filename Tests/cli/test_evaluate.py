@@ -20,6 +20,7 @@ WEIGHTS = ROOT / "Tests" / "fixtures" / "tiny_2class.safetensors"
 WEIGHTS3 = ROOT / "Tests" / "fixtures" / "tiny_3class.safetensors"
 SERIES = [f"{patient:06d}_01_01" for patient in range(1, 7)]
 SIZE = (96, 128)
+MASKS = ["--masks-out", "--mask-truth", "both"]
 #: Left, top, right, bottom of the first series' window, 0-based; the others have whole images.
 WINDOW = (8, 6, 120, 90)
 
@@ -77,7 +78,8 @@ def folder(tmp_path_factory, request):
         # A given mask for the last lesion alone, most of its box.
         left, top, right, bottom = rows[-1]["Bounding_boxes"].split(", ")
         y, x = np.mgrid[: SIZE[0], : SIZE[1]]
-        files.write_mask(folder, series, 5, (x > float(left)) & (x < float(right) - 2) & (y > float(top)) & (y < float(bottom) - 1))
+        inside = (x > float(left)) & (x < float(right) - 2) & (y > float(top)) & (y < float(bottom) - 1)
+        files.write_mask(folder, series, 5, inside)
     files.write_csv(folder, rows)
     for name in ("first.json", "first.json.journal"):
         (folder / name).unlink()
@@ -89,7 +91,7 @@ def whole(folder, tmp_path_factory, request):
     """What a run that nothing interrupted writes."""
     tool = request.getfixturevalue("tool")
     out = tmp_path_factory.mktemp("whole") / "results.json"
-    done = evaluate(tool, folder, out, "--masks-out", "--mask-truth", "both", "--json", out.with_name("froc.json"))
+    done = evaluate(tool, folder, out, *MASKS, "--json", out.with_name("froc.json"))
     assert done.returncode == 0 and done.stderr == "", done.stderr
     return out
 
@@ -143,7 +145,7 @@ def test_froc_is_that_of_the_detections(tool, folder, whole, tmp_path):
     """`uldor froc` says the same about the file, text and JSON, in both conventions."""
     for number, convention in enumerate(("paper", "deeplesion")):
         more = ["--convention", convention, "--bootstrap", 50, "--levels", "0.5,3"]
-        ours = evaluate(tool, folder, whole, *more, "--masks-out", "--mask-truth", "both", "--json", tmp_path / "ours.json")
+        ours = evaluate(tool, folder, whole, *more, *MASKS, "--json", tmp_path / "ours.json")
         assert "going on from" in ours.stderr
         froc = tool("froc", *options(folder), "--detections", whole, *more)
         assert froc.returncode == 0 and ours.stdout.startswith(froc.stdout + "\nmasks, pseudo:"), froc.stderr
@@ -170,7 +172,8 @@ def test_masks_of_hits(folder, whole):
     results = json.loads(whole.read_text())
     told = {entry["truth"]: entry for entry in json.loads(whole.with_name("froc.json").read_text())["masks"]}
     for name in ("pseudo", "given"):
-        data = uldor.Dataset(folder, windows=folder / "crops.csv", masks_directory=folder / "Masks_png", negatives="unmasked", masks=name)
+        data = uldor.Dataset(folder, windows=folder / "crops.csv", masks_directory=folder / "Masks_png", negatives="unmasked",
+                             masks=name)
         ious, dices, hits = [], [], 0
         for index in range(len(data)):
             about = data.image(index)
@@ -203,14 +206,13 @@ def test_masks_of_hits(folder, whole):
 def test_resumes_from_any_byte(tool, folder, whole, tmp_path):
     """However much of the journal there is, the results are the same; half a line is dropped."""
     full = pathlib.Path(str(whole) + ".journal").read_bytes()
-    more = ["--masks-out", "--mask-truth", "both"]
     cuts = np.random.default_rng(1).integers(0, len(full), 6).tolist()
     newlines = [place + 1 for place, byte in enumerate(full) if byte == 10]
     for cut in [0, 1, 30, newlines[0] - 1, newlines[0], newlines[3], newlines[3] - 1, len(full) - 1, *cuts]:
         out = tmp_path / "results.json"
         journal = tmp_path / "results.json.journal"
         journal.write_bytes(full[:cut])
-        done = evaluate(tool, folder, out, *more)
+        done = evaluate(tool, folder, out, *MASKS)
         assert done.returncode == 0, done.stderr
         assert out.read_bytes() == whole.read_bytes() and journal.read_bytes() == full
         out.unlink()
@@ -219,7 +221,7 @@ def test_resumes_from_any_byte(tool, folder, whole, tmp_path):
 def test_killed_at_any_moment(tool, folder, whole, tmp_path):
     out = tmp_path / "results.json"
     journal = tmp_path / "results.json.journal"
-    command = [tool.binary, "evaluate", "--weights", WEIGHTS, *options(folder), "--output", out, "--masks-out", "--mask-truth", "both"]
+    command = [tool.binary, "evaluate", "--weights", WEIGHTS, *options(folder), "--output", out, *MASKS]
     killed, seen = 0, []
     for attempt in range(12):
         process = subprocess.Popen(list(map(str, command)), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -244,7 +246,7 @@ def test_interrupted(tool, folder, whole, tmp_path):
     """Ctrl-C: exit code 130, no results, and the same command goes on."""
     out = tmp_path / "results.json"
     journal = tmp_path / "results.json.journal"
-    command = [tool.binary, "evaluate", "--weights", WEIGHTS, *options(folder), "--output", out, "--masks-out", "--mask-truth", "both"]
+    command = [tool.binary, "evaluate", "--weights", WEIGHTS, *options(folder), "--output", out, *MASKS]
     process = subprocess.Popen(list(map(str, command)), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     while process.poll() is None and not (journal.exists() and journal.read_bytes().count(b"\n") > 1):
         pass
@@ -257,7 +259,7 @@ def test_interrupted(tool, folder, whole, tmp_path):
 
 
 def test_any_number_of_threads(tool, folder, whole, tmp_path):
-    done = evaluate(tool, folder, tmp_path / "r.json", "--masks-out", "--mask-truth", "both", "--threads", 1)
+    done = evaluate(tool, folder, tmp_path / "r.json", *MASKS, "--threads", 1)
     assert done.returncode == 0 and (tmp_path / "r.json").read_bytes() == whole.read_bytes()
 
 
@@ -266,18 +268,16 @@ def test_journal_of_another_run_is_refused(tool, folder, tmp_path):
     journal = tmp_path / "results.json.journal"
     assert evaluate(tool, folder, out).returncode == 0
     before, results = journal.read_bytes(), out.read_bytes()
-    for more, text in [
-        (dict(weights=WEIGHTS3), 'weights: "'),
-        ((["--min-score", "0.2"],), "min_score: 0.01 there, 0.2 here"),
-        ((["--score-threshold", "0.2", "--detections", "3"],), "max_detections"),
-        ((["--exact"],), "exact: false there, true here"),
-        ((["--split", "all"],), 'split: "test" there, "all" here'),
-        ((["--mask-truth", "given"],), "mask_truth"),
-        ((["--csv", folder / "crops.csv"],), ""),
+    for weights, more, text in [
+        (WEIGHTS3, [], 'weights: "'),
+        (WEIGHTS, ["--min-score", "0.2"], "min_score: 0.01 there, 0.2 here"),
+        (WEIGHTS, ["--score-threshold", "0.2", "--detections", "3"], "max_detections"),
+        (WEIGHTS, ["--exact"], "exact: false there, true here"),
+        (WEIGHTS, ["--split", "all"], 'split: "test" there, "all" here'),
+        (WEIGHTS, ["--mask-truth", "given"], "mask_truth"),
     ]:
-        done = evaluate(tool, folder, out, *(more[0] if isinstance(more, tuple) else []), **(more if isinstance(more, dict) else {}))
-        assert done.returncode == 1 and text in done.stderr, done.stderr
-        assert "--restart begins anew" in done.stderr or text == ""
+        done = evaluate(tool, folder, out, *more, weights=weights)
+        assert done.returncode == 1 and text in done.stderr and "--restart begins anew" in done.stderr, done.stderr
         assert journal.read_bytes() == before and out.read_bytes() == results
     done = evaluate(tool, folder, out, "--min-score", "0.2", "--restart")
     assert done.returncode == 0 and journal.read_bytes() != before, done.stderr

@@ -2,7 +2,6 @@
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "commands.h"
 #include "evaluate_image.h"
@@ -26,26 +25,21 @@ typedef struct evaluate_job {
     int64_t images; /* of the split */
 } evaluate_job;
 
-static bool is_same_file(const char *one, const char *other) {
-    struct stat a, b;
-    if (one == NULL || other == NULL || stat(one, &a) != 0 || stat(other, &b) != 0) return false;
-    return S_ISREG(a.st_mode) && a.st_dev == b.st_dev && a.st_ino == b.st_ino;
-}
-
 /* Finds out about outputs that cannot be written, or would replace an input, before the work and not after it. */
 static int check_outputs(const evaluate_options *o) {
     const uldor_dataset_options *data = &o->data.dataset;
     char csv[PATH_MAX] = "";
     snprintf(csv, sizeof csv, "%s/DL_info.csv", o->data.directory);
     const char *const outputs[] = {o->output, o->journal, o->froc.json, o->froc.plot};
-    const char *const inputs[] = {o->weights, o->config, data->csv_path != NULL ? data->csv_path : csv, data->boxes_path, data->windows_path};
+    const char *const inputs[] = {o->weights, o->config, data->csv_path != NULL ? data->csv_path : csv, data->boxes_path,
+                                  data->windows_path};
     for (size_t i = 0; i < sizeof outputs / sizeof *outputs; i++) {
         reason why;
         int status = outputs[i] != NULL ? output_file_check(outputs[i], &why) : 0;
         for (size_t k = 0; status == 0 && k < sizeof inputs / sizeof *inputs; k++)
-            if (is_same_file(outputs[i], inputs[k])) status = reason_set(&why, "this is an input; it is not overwritten");
+            if (output_replaces(outputs[i], inputs[k])) status = reason_set(&why, "this is an input; it is not overwritten");
         for (size_t k = 0; status == 0 && outputs[i] != NULL && k < i; k++)
-            if (is_same_file(outputs[i], outputs[k])) status = reason_set(&why, "two outputs cannot go to one file");
+            if (output_replaces(outputs[i], outputs[k])) status = reason_set(&why, "two outputs cannot go to one file");
         if (status == 0) continue;
         message_error(outputs[i], "%s", why.text);
         return -1;
@@ -110,7 +104,8 @@ static int prepare(evaluate_job *job) {
 }
 
 /* The library's status; where it is an error, `why` says what. */
-static uldor_status detect(evaluate_job *job, const uldor_dataset_image *about, int64_t index, uldor_result **result, reason *why) {
+static uldor_status detect(evaluate_job *job, const uldor_dataset_image *about, int64_t index, uldor_result **result,
+                           reason *why) {
     uldor_slices *slices = NULL;
     uldor_image image;
     int32_t reach = 0;
@@ -147,9 +142,8 @@ static int evaluate_one(evaluate_job *job, const uldor_dataset_image *about, int
                             .skips_bad_masks = job->options->data.dataset.on_bad_image == ULDOR_BAD_SKIP};
     memcpy(image.truths, job->truths, sizeof job->truths);
     json_t *entry = evaluate_image_to_json(&image, &why);
-    int done = -1;
-    if (entry == NULL) message_error(about->name, "%s", why.text);
-    else if ((done = evaluate_journal_add(&job->journal, index, entry, &why)) != 0) message_error(job->options->journal, "%s", why.text);
+    int done = entry != NULL ? evaluate_journal_add(&job->journal, index, entry, &why) : -1;
+    if (done != 0) message_error(entry != NULL ? job->options->journal : about->name, "%s", why.text);
     json_decref(entry);
     uldor_result_free(result);
     return done;
@@ -182,8 +176,7 @@ int command_evaluate(int argc, char **argv) {
     message_set_quiet(options.quiet);
     progress_start(!options.quiet);
     evaluate_job job = {.options = &options};
-    code = EXIT_FAILED;
-    if (prepare(&job) == 0 && detect_all(&job) == 0 && evaluate_report_all(&options, job.dataset, &job.journal) == 0) code = EXIT_OK;
+    bool done = prepare(&job) == 0 && detect_all(&job) == 0 && evaluate_report_all(&options, job.dataset, &job.journal) == 0;
     progress_erase();
     evaluate_journal_close(&job.journal);
     uldor_session_free(job.session);
@@ -191,7 +184,7 @@ int command_evaluate(int argc, char **argv) {
     for (int t = 0; t < EVALUATE_TRUTHS; t++) uldor_dataset_free(job.truths[t]);
     uldor_dataset_free(job.dataset);
     evaluate_options_free(&options);
-    if (interrupt_received() == 0) return code;
+    if (interrupt_received() == 0) return done ? EXIT_OK : EXIT_FAILED;
     message_error(NULL, "interrupted: the same command goes on from where it was");
     return 128 + interrupt_received();
 }

@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "message.h"
 #include "output_file.h"
@@ -26,17 +25,11 @@ char *detect_overlay_path(const detect_options *options, int index, const image 
     return name;
 }
 
-static bool is_same_file(const char *one, const char *other) {
-    struct stat a, b;
-    if (stat(one, &a) != 0 || stat(other, &b) != 0) return false;
-    return S_ISREG(a.st_mode) && a.st_dev == b.st_dev && a.st_ino == b.st_ino;
-}
-
 /* Finds out about outputs that cannot be written, or would replace an input, before the work and not after it. */
 static int check_output(const detect_options *options, const char *path, reason *why) {
     if (output_file_check(path, why) != 0) return -1;
-    bool is_input = is_same_file(path, options->weights);
-    for (int i = 0; i < options->image_count && !is_input; i++) is_input = is_same_file(path, options->images[i]);
+    bool is_input = output_replaces(path, options->weights);
+    for (int i = 0; i < options->image_count && !is_input; i++) is_input = output_replaces(path, options->images[i]);
     return is_input ? reason_set(why, "this is an input; it is not overwritten") : 0;
 }
 

@@ -18,7 +18,8 @@ enum {
         {"class-rule", required_argument, NULL, DETECTOR_OPTION_CLASS_RULE},                                                    \
         {"no-resampling", no_argument, NULL, DETECTOR_OPTION_NO_RESAMPLING},                                                    \
         {"no-body-crop", no_argument, NULL, DETECTOR_OPTION_NO_BODY_CROP},                                                      \
-        {"threads", required_argument, NULL, DETECTOR_OPTION_THREADS}, {"portable", no_argument, NULL, DETECTOR_OPTION_PORTABLE}, \
+        {"threads", required_argument, NULL, DETECTOR_OPTION_THREADS},                                                          \
+        {"portable", no_argument, NULL, DETECTOR_OPTION_PORTABLE}, \
         {"exact", no_argument, NULL, DETECTOR_OPTION_EXACT},                                                                    \
         {"memory-limit", required_argument, NULL, DETECTOR_OPTION_MEMORY_LIMIT}
 

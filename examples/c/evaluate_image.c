@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "json_text.h"
+#include "mask_json.h"
 #include "message.h"
 
 const char *const evaluate_truth_names[EVALUATE_TRUTHS] = {"pseudo", "given"};
@@ -24,24 +25,11 @@ static json_t *file_name(const char *name) {
     return value;
 }
 
-static json_t *run_lengths(const evaluate_image *image, int32_t index) {
-    size_t count = 0;
-    if (uldor_result_get_mask_rle(image->result, index, NULL, 0, &count) < 0) return NULL;
-    uint32_t *counts = malloc((count + 1) * sizeof *counts);
-    json_t *runs = json_array();
-    if (counts == NULL || uldor_result_get_mask_rle(image->result, index, counts, count, &count) < 0) {
-        json_decref(runs);
-        runs = NULL;
-    }
-    for (size_t i = 0; runs != NULL && i < count; i++) json_array_append_new(runs, json_integer(counts[i]));
-    free(counts);
-    return json_pack("{s[ii] so}", "size", (int)image->about.height, (int)image->about.width, "counts", runs);
-}
-
 static json_t *detection_to_json(const evaluate_image *image, int32_t index, const uldor_detection *d) {
     const uldor_dataset_image *about = &image->about;
-    json_t *value = json_pack("{so s[oooo] so si}", "file_name", file_name(about->name), "bbox", json_length(d->x1 + about->window_left),
-                              json_length(d->y1 + about->window_top), json_length(d->x2 - d->x1), json_length(d->y2 - d->y1),
+    json_t *value = json_pack("{so s[oooo] so si}", "file_name", file_name(about->name), "bbox",
+                              json_length(d->x1 + about->window_left), json_length(d->y1 + about->window_top),
+                              json_length(d->x2 - d->x1), json_length(d->y2 - d->y1),
                               "score", json_float(d->score), "category_id", (int)d->class_index);
     int failed = value == NULL;
     if (d->class_index == ULDOR_CLASS_FALSE_POSITIVE)
@@ -52,7 +40,7 @@ static json_t *detection_to_json(const evaluate_image *image, int32_t index, con
             failed |= json_object_set_new(value, "window_left", json_integer(about->window_left));
             failed |= json_object_set_new(value, "window_top", json_integer(about->window_top));
         }
-        failed |= json_object_set_new(value, "segmentation", run_lengths(image, index));
+        failed |= json_object_set_new(value, "segmentation", mask_to_json(image->result, index, about->height, about->width));
     }
     if (!failed) return value;
     json_decref(value);
@@ -76,9 +64,10 @@ static void free_matching(matching *m) {
 /* The paper's hits at IoU 0.5, lesion detections alone. */
 static int match(const evaluate_image *image, const uldor_dataset *truth, int32_t count, matching *m, reason *why) {
     size_t lesions = (size_t)image->about.lesions, pixels = (size_t)image->about.width * (size_t)image->about.height;
-    *m = (matching){.lesion_boxes = calloc(lesions + 1, 4 * sizeof(double)), .boxes = calloc((size_t)count + 1, 4 * sizeof(double)),
-                    .scores = calloc((size_t)count + 1, sizeof(double)), .lesions = calloc(lesions + 1, sizeof(int32_t)),
-                    .classes = calloc((size_t)count + 1, sizeof(int32_t)), .matches = calloc((size_t)count + 1, sizeof(int32_t)),
+    size_t found = (size_t)count + 1; /* calloc() of nothing may be NULL */
+    *m = (matching){.lesion_boxes = calloc(lesions + 1, 4 * sizeof(double)), .boxes = calloc(found, 4 * sizeof(double)),
+                    .scores = calloc(found, sizeof(double)), .lesions = calloc(lesions + 1, sizeof(int32_t)),
+                    .classes = calloc(found, sizeof(int32_t)), .matches = calloc(found, sizeof(int32_t)),
                     .mask = malloc(pixels + 1), .truth = malloc(pixels + 1)};
     if (!m->lesion_boxes || !m->boxes || !m->scores || !m->lesions || !m->classes || !m->matches || !m->mask || !m->truth)
         return reason_set(why, "not enough memory");
@@ -91,13 +80,15 @@ static int match(const evaluate_image *image, const uldor_dataset *truth, int32_
         uldor_dataset_lesion lesion = {.struct_size = sizeof lesion};
         if (uldor_dataset_get_lesion(truth, image->index, i, &lesion) < 0) return reason_set(why, "%s", uldor_last_error());
         if (lesion.class_index != ULDOR_CLASS_LESION) continue;
-        memcpy(m->lesion_boxes + 4 * hits.lesion_count, (double[]){lesion.x1, lesion.y1, lesion.x2, lesion.y2}, 4 * sizeof(double));
+        double *box = m->lesion_boxes + 4 * hits.lesion_count;
+        box[0] = lesion.x1, box[1] = lesion.y1, box[2] = lesion.x2, box[3] = lesion.y2;
         m->lesions[hits.lesion_count++] = i;
     }
     for (int32_t i = 0; i < count; i++) {
         uldor_detection d = {.struct_size = sizeof d};
         if (uldor_result_get(image->result, i, &d) < 0) return reason_set(why, "%s", uldor_last_error());
-        memcpy(m->boxes + 4 * i, (double[]){d.x1, d.y1, d.x2, d.y2}, 4 * sizeof(double));
+        double *box = m->boxes + 4 * i;
+        box[0] = d.x1, box[1] = d.y1, box[2] = d.x2, box[3] = d.y2;
         m->scores[i] = d.score;
         m->classes[i] = d.class_index;
     }
@@ -128,7 +119,12 @@ static json_t *compare_masks(const evaluate_image *image, const uldor_dataset *t
         if (status >= 0 && set > 0) {
             status = uldor_result_get_mask(image->result, i, m->mask, pixels, 0);
             if (status >= 0) status = uldor_mask_overlap(m->mask, 0, m->truth, 0, about->width, about->height, &overlap);
-            if (status >= 0) json_array_append_new(list, json_pack("[ioo]", (int)lesion, json_number(overlap.iou), json_number(overlap.dice)));
+            json_t *pair = json_pack("[ioo]", (int)lesion, json_number(overlap.iou), json_number(overlap.dice));
+            if (json_array_append_new(list, pair) != 0) {
+                reason_set(why, "not enough memory");
+                json_decref(list);
+                return NULL;
+            }
         }
         if (status >= 0) continue;
         reason_set(why, "%s", uldor_last_error());
@@ -166,7 +162,8 @@ json_t *evaluate_image_to_json(const evaluate_image *image, reason *why) {
     json_t *detections = json_array();
     for (int32_t i = 0; detections != NULL && i < info.count; i++) {
         uldor_detection d = {.struct_size = sizeof d};
-        if (uldor_result_get(image->result, i, &d) >= 0 && json_array_append_new(detections, detection_to_json(image, i, &d)) == 0) continue;
+        bool done = uldor_result_get(image->result, i, &d) >= 0;
+        if (done && json_array_append_new(detections, detection_to_json(image, i, &d)) == 0) continue;
         json_decref(detections);
         detections = NULL;
     }
@@ -179,7 +176,8 @@ json_t *evaluate_image_to_json(const evaluate_image *image, reason *why) {
         json_decref(detections);
         return NULL;
     }
-    json_t *entry = json_pack("{so so so}", "image", json_text(image->about.name), "detections", detections, "overlaps", overlaps);
+    json_t *entry = json_pack("{so so so}", "image", json_text(image->about.name), "detections", detections,
+                              "overlaps", overlaps);
     if (entry == NULL) reason_set(why, "not enough memory");
     return entry;
 }

@@ -25,8 +25,8 @@ typedef struct evaluate_image {
 } evaluate_image;
 
 /*
- * {"image": name, "detections": [...], "overlaps": {"hits": N, "pseudo": [[lesion, IoU, Dice], ...]}}. A detection has the fields that
- * `uldor froc` reads, boxes in pixels of the stored image. NULL: with the reason.
+ * {"image": name, "detections": [...], "overlaps": {"hits": N, "pseudo": [[lesion, IoU, Dice], ...]}}. A detection has the
+ * fields that `uldor froc` reads, boxes in pixels of the stored image. NULL: with the reason.
  */
 json_t *evaluate_image_to_json(const evaluate_image *image, reason *why);
 

@@ -49,7 +49,8 @@ static int compare(const json_t *begun, json_t *origin, reason *why) {
 }
 
 /* Notes where an image's line begins. */
-static int note(evaluate_journal *journal, const uldor_dataset *dataset, const char *line, size_t length, int64_t number, reason *why) {
+static int note(evaluate_journal *journal, const uldor_dataset *dataset, const char *line, size_t length, int64_t number,
+                reason *why) {
     json_error_t error;
     int64_t image = 0;
     json_t *entry = json_loadb(line, length, 0, &error);
@@ -101,7 +102,8 @@ static int check_ours(FILE *stream, reason *why) {
     char text[sizeof beginning];
     size_t count = fread(text, 1, sizeof beginning - 1, stream);
     if (ferror(stream)) return reason_set_errno(why, errno);
-    return strncmp(text, beginning, count) == 0 ? 0 : reason_set(why, "this is not a journal of uldor evaluate; it is not overwritten");
+    if (strncmp(text, beginning, count) == 0) return 0;
+    return reason_set(why, "this is not a journal of uldor evaluate; it is not overwritten");
 }
 
 int evaluate_journal_open(evaluate_journal *journal, const char *path, json_t *origin, const uldor_dataset *dataset, bool restart,
@@ -144,7 +146,8 @@ json_t *evaluate_journal_read(evaluate_journal *journal, int64_t image, reason *
     json_t *entry = NULL;
     if (fseeko(journal->stream, (off_t)journal->places[image], SEEK_SET) != 0) reason_set_errno(why, errno);
     else if ((entry = json_loadf(journal->stream, JSON_DISABLE_EOF_CHECK, &error)) == NULL)
-        reason_set(why, "the line at byte %lld is damaged (%s); --restart begins anew", (long long)journal->places[image], error.text);
+        reason_set(why, "the line at byte %lld is damaged (%s); --restart begins anew", (long long)journal->places[image],
+                   error.text);
     return entry;
 }
 

@@ -2,8 +2,8 @@
  * evaluate_journal.h - what was detected so far, so that a run that was stopped goes on where it was
  *
  * A text file of JSON lines. The first says what the detections come from; each other one holds an image's, found again by the
- * image's name. A line is written whole or, where the process was killed or the disk is full, is the last one and has no newline: it is
- * dropped when the journal is opened again.
+ * image's name. A line is whole, or, where the process was killed or the disk was full, the last one and without a newline: it
+ * is dropped when the journal is opened again.
  */
 #ifndef EVALUATE_JOURNAL_H
 #define EVALUATE_JOURNAL_H
@@ -24,8 +24,8 @@ typedef struct evaluate_journal {
 } evaluate_journal;
 
 /*
- * Opens or begins it; `restart` begins anew. One that was begun for something else than `origin` (an object of numbers and texts) is
- * an error that names what differs, and so is a file that is no journal, or one that another process uses.
+ * Opens or begins it; `restart` begins anew. One that was begun for something else than `origin` (an object of numbers and
+ * texts) is an error that names what differs, and so is a file that is no journal, or one that another process uses.
  */
 int evaluate_journal_open(evaluate_journal *journal, const char *path, json_t *origin, const uldor_dataset *dataset, bool restart,
                           reason *why);

@@ -39,7 +39,7 @@ static char *inside(const data_options *data, const char *given, const char *nam
 }
 
 json_t *evaluate_origin(const evaluate_options *o, const uldor_model *model, const uldor_session *session) {
-    static const char *const splits[] = {"all", "train", "validation", "test"}, *const truths[] = {"none", "pseudo", "given", "both"};
+    static const char *const truths[] = {"none", "pseudo", "given", "both"};
     const uldor_dataset_options *data = &o->data.dataset;
     uldor_model_info info = {.struct_size = sizeof info};
     uldor_session_info running = {.struct_size = sizeof running};
@@ -54,17 +54,18 @@ json_t *evaluate_origin(const evaluate_options *o, const uldor_model *model, con
     json_t *origin = NULL;
     if (csv != NULL && images != NULL)
         origin = json_pack(
-            "{ss si ss so so so so so so so so ss sb sb so si ss sb sb sb ss sb ss}", "format", "uldor-evaluation-journal",
-            "format_version", 1, "version", version, "weights", file(o->weights, &failed), "config", file(o->config, &failed), "csv",
-            place(csv), "csv_content", file(csv, &failed), "images", place(images), "masks", place(data->mask_directory), "boxes",
-            file(data->boxes_path, &failed), "windows", file(data->windows_path, &failed), "split", splits[o->froc.split], "negatives",
-            data->negatives != ULDOR_NEGATIVES_NONE, "keep_noisy", data->keep_noisy != 0, "min_score",
-            json_float(o->session.score_threshold), "max_detections",
-            (int)(o->session.detections > 0 ? o->session.detections : info.detections), "class_rule",
-            rule == ULDOR_CLASS_RULE_BEST_CLASS ? "best-class" : "per-class", "resampling", !o->session.no_resampling, "body_crop",
-            !o->session.no_body_crop, "exact", o->session.exact != 0, "instructions",
-            strcmp(running.instructions, "portable") == 0 ? "portable" : "vector", "masks_out", o->masks_out, "mask_truth",
-            truths[o->mask_truth]);
+            "{ss si ss so so so so so so so so ss sb sb so si ss sb sb sb ss sb ss}",
+            "format", "uldor-evaluation-journal", "format_version", 1, "version", version, "weights", file(o->weights, &failed),
+            "config", file(o->config, &failed), "csv", place(csv), "csv_content", file(csv, &failed), "images", place(images),
+            "masks", place(data->mask_directory), "boxes", file(data->boxes_path, &failed),
+            "windows", file(data->windows_path, &failed), "split", froc_split_names[o->froc.split],
+            "negatives", data->negatives != ULDOR_NEGATIVES_NONE, "keep_noisy", data->keep_noisy != 0,
+            "min_score", json_float(o->session.score_threshold),
+            "max_detections", (int)(o->session.detections > 0 ? o->session.detections : info.detections),
+            "class_rule", rule == ULDOR_CLASS_RULE_BEST_CLASS ? "best-class" : "per-class",
+            "resampling", !o->session.no_resampling, "body_crop", !o->session.no_body_crop, "exact", o->session.exact != 0,
+            "instructions", strcmp(running.instructions, "portable") == 0 ? "portable" : "vector",
+            "masks_out", o->masks_out, "mask_truth", truths[o->mask_truth]);
     if (origin == NULL && !failed) message_error(NULL, "not enough memory");
     free(csv), free(images);
     if (!failed) return origin;

@@ -117,15 +117,14 @@ static json_t *masks_to_json(const report *r) {
     json_t *list = json_array();
     for (int t = 0; t < EVALUATE_TRUTHS; t++)
         if ((r->options->mask_truth & 1 << t) != 0)
-            json_array_append_new(list, json_pack("{ss sI sI so so}", "truth", evaluate_truth_names[t], "hits", (json_int_t)r->hits,
-                                                  "masks", (json_int_t)r->pairs[t], "mean_iou",
-                                                  json_number(r->iou[t] / (double)r->pairs[t]), "mean_dice",
-                                                  json_number(r->dice[t] / (double)r->pairs[t])));
+            json_array_append_new(list, json_pack("{ss sI sI so so}", "truth", evaluate_truth_names[t],
+                                                  "hits", (json_int_t)r->hits, "masks", (json_int_t)r->pairs[t],
+                                                  "mean_iou", json_number(r->iou[t] / (double)r->pairs[t]),
+                                                  "mean_dice", json_number(r->dice[t] / (double)r->pairs[t])));
     return list;
 }
 
 static int write_json(const report *r, reason *why) {
-    static const char *const splits[] = {"all", "train", "validation", "test"};
     json_t *frocs = json_array();
     for (int32_t c = 0; c < CONVENTIONS; c++) {
         froc_report shown = froc_options_report(&r->options->froc, r->frocs[c], c);
@@ -133,7 +132,7 @@ static int write_json(const report *r, reason *why) {
     }
     json_t *document = json_pack("{ss si so so ss sI so so}", "format", "uldor-evaluation", "format_version", 1, "weights",
                                  json_text(r->options->weights), "data", json_text(r->options->data.directory), "split",
-                                 splits[r->options->froc.split], "images_left_out", (json_int_t)r->left_out, "masks",
+                                 froc_split_names[r->options->froc.split], "images_left_out", (json_int_t)r->left_out, "masks",
                                  masks_to_json(r), "froc", frocs);
     int status = json_write_file(document, r->options->froc.json, JSON_INDENT(1), why);
     json_decref(document);

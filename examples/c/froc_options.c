@@ -7,6 +7,8 @@
 #include "message.h"
 #include "parse.h"
 
+const char *const froc_split_names[] = {"all", "train", "validation", "test", NULL};
+
 void froc_options_init(froc_options *options) {
     static const double usual[] = {0.5, 1, 2, 4, 5, 8, 16};
     *options = (froc_options){.split = ULDOR_SPLIT_TEST, .level_count = sizeof usual / sizeof *usual};
@@ -32,12 +34,11 @@ static int take_levels(const char *value, froc_options *o) {
 }
 
 int froc_options_take(int option, const char *value, froc_options *o) {
-    static const char *const splits[] = {"all", "train", "validation", "test", NULL};
     static const char *const conventions[] = {"paper", "deeplesion", NULL};
     static const char *const rules[] = {"lesion-score", "score", "ignore", NULL};
     int32_t number;
     switch (option) {
-    case 's': return choose(value, splits, &o->split);
+    case 's': return choose(value, froc_split_names, &o->split);
     case 'c': return choose(value, conventions, &o->froc.convention);
     case FROC_OPTION_IOU: return parse_double(value, 0, 1, &o->froc.iou_threshold);
     case FROC_OPTION_FALSE_POSITIVES: return choose(value, rules, &o->froc.false_positives);

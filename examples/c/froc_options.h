@@ -44,6 +44,9 @@ enum { FROC_OPTION_IOU = 0x3000, FROC_OPTION_FALSE_POSITIVES, FROC_OPTION_SEED, 
     "  -j, --json FILE           write everything as JSON; - is standard output\n"                                              \
     "  -p, --plot FILE           draw the curve, FILE.svg or FILE.png\n"
 
+/* By split: "all", "train" ...; ends with NULL. */
+extern const char *const froc_split_names[];
+
 void froc_options_init(froc_options *options);
 /* Returns 1 when taken, 0 when the value does not fit, -1 for another option. */
 int froc_options_take(int option, const char *value, froc_options *options);

@@ -132,6 +132,12 @@ int output_file_check(const char *path, reason *why) {
     return status;
 }
 
+bool output_replaces(const char *path, const char *other) {
+    struct stat a, b;
+    if (path == NULL || other == NULL || stat(path, &a) != 0 || stat(other, &b) != 0) return false;
+    return S_ISREG(a.st_mode) && a.st_dev == b.st_dev && a.st_ino == b.st_ino;
+}
+
 int output_flush_stdout(reason *why) {
     errno = 0;
     if ((fflush(stdout) == 0 && !ferror(stdout)) || stdout_loss_told) return 0;

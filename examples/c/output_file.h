@@ -7,6 +7,7 @@
 #ifndef OUTPUT_FILE_H
 #define OUTPUT_FILE_H
 
+#include <stdbool.h>
 #include <stdio.h>
 
 #include "reason.h"
@@ -25,6 +26,8 @@ void output_file_discard(output_file *file);
 
 /* Tells early whether `path` can be written, before minutes of computing: its directory exists and lets us. */
 int output_file_check(const char *path, reason *why);
+/* Whether writing `path` would replace the regular file `other`; either may be NULL or not there. */
+bool output_replaces(const char *path, const char *other);
 /* Flushes standard output; -1 when something was lost, once: later calls return 0. */
 int output_flush_stdout(reason *why);
 

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 
 #include "json_text.h"
+#include "mask_json.h"
 
 static json_t *text_of_model(const uldor_model *model, int32_t which) {
     const char *text = "";
@@ -66,20 +67,6 @@ static json_t *recist(const uldor_detection *d) {
                      axis(d->short_x1, d->short_y1, d->short_x2, d->short_y2, d->short_px, mm, d->short_mm));
 }
 
-static json_t *mask(const slice_result *slice, int32_t index) {
-    size_t count = 0;
-    if (uldor_result_get_mask_rle(slice->result, index, NULL, 0, &count) < 0) return NULL;
-    uint32_t *counts = malloc((count + 1) * sizeof *counts);
-    json_t *runs = json_array();
-    if (counts == NULL || uldor_result_get_mask_rle(slice->result, index, counts, count, &count) < 0) {
-        json_decref(runs);
-        runs = NULL;
-    }
-    for (size_t i = 0; runs != NULL && i < count; i++) json_array_append_new(runs, json_integer(counts[i]));
-    free(counts);
-    return json_pack("{s[ii] so}", "size", (int)slice->info.height, (int)slice->info.width, "counts", runs);
-}
-
 static json_t *contour(const slice_result *slice, int32_t index, int32_t number) {
     size_t count = 0;
     if (uldor_result_get_contour(slice->result, index, number, NULL, 0, &count) < 0) return NULL;
@@ -121,7 +108,8 @@ static json_t *detection_to_json(const slice_result *slice, int32_t index, bool 
                      json_float(d.score), "lesion_probability", json_float(d.lesion_probability),
                      "false_positive_probability", false_positive, "box", json_length(d.x1), json_length(d.y1),
                      json_length(d.x2), json_length(d.y2), "area_px", json_length(d.area_px), "area_mm2",
-                     json_length_if(mm, d.area_mm2), "recist", recist(&d), "mask", mask(slice, index), "contours",
+                     json_length_if(mm, d.area_mm2), "recist", recist(&d), "mask",
+                     mask_to_json(slice->result, index, slice->info.height, slice->info.width), "contours",
                      contours(slice, index));
 }
 
