@@ -8,18 +8,37 @@
  * written to every stride-th pixel of every stride-th row.
  */
 
-/* The taps of one phase along one side: `count` of them, the first at `tap` and each next one `stride` before it. */
+/*
+ * The taps of one phase along one side: `count`, of which the first `blank` are 0, then the one at `tap` and each next one
+ * `stride` before it. Phases that begin at different outputs are given the same padding by blank taps.
+ */
 typedef struct side {
-    int32_t tap, count, pad;
+    int32_t tap, blank, count;
 } side;
+
+/* Tap k of the input's pixel phase + stride * j reads output j + (phase + pad - k) / stride: the last k there is; -1: none. */
+static int32_t last_tap(const uk_gradient *g, int32_t phase)
+{
+    int32_t least = (phase + g->pad) % g->stride;
+    return least < g->kernel ? least + (g->kernel - 1 - least) / g->stride * g->stride : -1;
+}
+
+static int32_t pad_of(const uk_gradient *g)
+{
+    int32_t pad = 0;
+    for (int32_t phase = 0; phase < g->stride; phase++) {
+        int32_t last = last_tap(g, phase), own = (last - phase - g->pad) / g->stride;
+        if (last >= 0 && own > pad) pad = own;
+    }
+    return pad;
+}
 
 static side side_of(const uk_gradient *g, int32_t phase)
 {
-    /* Tap k of the input's pixel phase + stride * j reads output j + (phase + pad - k) / stride. */
-    int32_t least = (phase + g->pad) % g->stride;
-    if (least >= g->kernel) return (side){0};
-    int32_t last = least + (g->kernel - 1 - least) / g->stride * g->stride;
-    return (side){last, (last - least) / g->stride + 1, -(phase + g->pad - last) / g->stride};
+    int32_t last = last_tap(g, phase);
+    if (last < 0) return (side){0};
+    int32_t blank = pad_of(g) - (last - phase - g->pad) / g->stride;
+    return (side){last, blank, blank + last / g->stride + 1};
 }
 
 typedef struct packing {
@@ -42,10 +61,11 @@ static void pack_panel(const void *context, int64_t panel, int32_t worker)
         float scale = g->scale ? g->scale[o] : 1.0f;
         for (int32_t i = 0; i < p->y.count; i++)
             for (int32_t j = 0; j < p->x.count; j++) {
-                int32_t tap = (p->y.tap - i * g->stride) * g->kernel + p->x.tap - j * g->stride;
+                int32_t y = p->y.tap - (i - p->y.blank) * g->stride, x = p->x.tap - (j - p->x.blank) * g->stride;
                 float *at = to + ((int64_t)(i * p->x.count + j) * g->out_channels + o) * UK_PANEL;
-                for (int32_t lane = 0; lane < lanes; lane++) at[lane] = from[lane * area + tap] * scale;
-                for (int32_t lane = lanes; lane < UK_PANEL; lane++) at[lane] = 0;
+                bool is_blank = i < p->y.blank || j < p->x.blank;
+                for (int32_t lane = 0; lane < lanes && !is_blank; lane++) at[lane] = from[lane * area + y * g->kernel + x] * scale;
+                for (int32_t lane = is_blank ? 0 : lanes; lane < UK_PANEL; lane++) at[lane] = 0;
             }
     }
 }
@@ -59,10 +79,8 @@ static uk_conv phase_of(const uk_gradient *g, int32_t phase_y, int32_t phase_x, 
     to.width = (to.width - phase_x + g->stride - 1) / g->stride;
     to.row_stride *= g->stride;
     to.pixel_stride *= g->stride;
-    /* Both sides have the same padding: kernel and stride are those of a square. */
     uk_conv conv = {.input = g->output_gradient, .output = to, .batch = g->batch, .channels = g->out_channels,
-                    .out_channels = g->channels, .kernel_h = y.count, .kernel_w = x.count, .stride = 1,
-                    .pad = y.pad > x.pad ? y.pad : x.pad};
+                    .out_channels = g->channels, .kernel_h = y.count, .kernel_w = x.count, .stride = 1, .pad = pad_of(g)};
     if (g->adds) conv.residual = to;
     return conv;
 }

@@ -227,4 +227,7 @@ int64_t uk_next_edge(const float *row, int64_t first, int64_t width, float thres
 /* The definition of the convolution, in double precision and without any cleverness: what tests compare with. */
 void uk_convolve_reference(const uk_conv *conv, const float *weights);
 
+/* The same for gradients: adds to those of weights and bias, and writes (or adds to) the input's; each where its address is not NULL. */
+void uk_gradient_reference(const uk_gradient *gradient);
+
 #endif
