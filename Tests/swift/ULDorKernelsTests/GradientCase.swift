@@ -125,7 +125,8 @@ struct Gradient {
 
     /// `start...`: what gradients are added to.
     init(
-        _ shape: GradientCase, input: [Float], gradient: [Float], weights: [Float], scale: [Float]? = nil, startWeights: [Float]? = nil,
+        _ shape: GradientCase, input: [Float], gradient: [Float], weights: [Float], scale: [Float]? = nil,
+        startWeights: [Float]? = nil,
         startBias: [Float]? = nil, startInput: [Float]? = nil
     ) {
         self.shape = shape

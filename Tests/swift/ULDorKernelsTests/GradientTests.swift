@@ -72,7 +72,9 @@ let winogradGradientShapes: [GradientCase] = [
     }
 
     /// Winograd's errors are larger, but small beside the tensor's largest value.
-    @Test(arguments: winogradGradientShapes, [false, true]) func winogradInputsAgreeWithDefinition(_ shape: GradientCase, _ adds: Bool) {
+    @Test(arguments: winogradGradientShapes, [false, true]) func winogradInputsAgreeWithDefinition(
+        _ shape: GradientCase, _ adds: Bool
+    ) {
         let gradient = Gradient(shape)
         let expected = gradient.expectedInputGradient(adds: adds)
         let largest = expected.reduce(0) { max($0, abs($1)) }
@@ -91,7 +93,9 @@ let winogradGradientShapes: [GradientCase] = [
             let inputs = [false, true].map { gradient.inputGradient(group[0], exact: $0) }
             for table in group {
                 for threads: Int32 in [1, 3, 16] {
-                    #expect(bits(gradient.weightGradient(table, threads: threads)) == bits(weights), "\(name(table)), \(threads) threads")
+                    #expect(
+                        bits(gradient.weightGradient(table, threads: threads)) == bits(weights),
+                        "\(name(table)), \(threads) threads")
                     for (exact, input) in zip([false, true], inputs) {
                         let got = gradient.inputGradient(table, threads: threads, exact: exact)
                         #expect(bits(got) == bits(input), "\(name(table)), \(threads) threads, exact \(exact)")

@@ -11,7 +11,8 @@ private struct Fixture {
     private let data: Data
 
     init() throws {
-        let path = "/" + #filePath.split(separator: "/").dropLast(3).joined(separator: "/") + "/fixtures/gradient_kernels.safetensors"
+        let path =
+            "/" + #filePath.split(separator: "/").dropLast(3).joined(separator: "/") + "/fixtures/gradient_kernels.safetensors"
         let file = try Data(contentsOf: URL(fileURLWithPath: path))
         let header = file.prefix(8).enumerated().reduce(0) { $0 | Int($1.element) << (8 * $1.offset) }
         entries = try JSONDecoder().decode([String: Entry].self, from: file[8..<8 + header])
@@ -38,7 +39,8 @@ private struct Fixture {
     private func shape(_ fixture: Fixture, _ layer: String) throws -> GradientCase {
         let sizes = try fixture.values("\(layer).sizes").map { Int($0) }
         return GradientCase(
-            batch: sizes[0], height: sizes[1], width: sizes[2], channels: sizes[3], out: sizes[4], kernel: sizes[5], stride: sizes[6],
+            batch: sizes[0], height: sizes[1], width: sizes[2], channels: sizes[3], out: sizes[4], kernel: sizes[5],
+            stride: sizes[6],
             padding: sizes[7])
     }
 
@@ -46,7 +48,8 @@ private struct Fixture {
     func convolutions(_ layer: String, _ exact: Bool) throws {
         let fixture = try Fixture()
         let gradient = Gradient(
-            try shape(fixture, layer), input: try fixture.values("\(layer).input"), gradient: try fixture.values("\(layer).gradient"),
+            try shape(fixture, layer), input: try fixture.values("\(layer).input"),
+            gradient: try fixture.values("\(layer).gradient"),
             weights: try fixture.values("\(layer).weights"))
         let weights = try fixture.values("\(layer).weight_gradient"), bias = try fixture.values("\(layer).bias_gradient")
         let input = try fixture.values("\(layer).input_gradient")
@@ -63,18 +66,22 @@ private struct Fixture {
         let fixture = try Fixture()
         let sizes = try shape(fixture, "transposed")
         let back = GradientCase(
-            batch: sizes.batch, height: 2 * sizes.height, width: 2 * sizes.width, channels: sizes.out, out: sizes.channels, kernel: 2,
+            batch: sizes.batch, height: 2 * sizes.height, width: 2 * sizes.width, channels: sizes.out, out: sizes.channels,
+            kernel: 2,
             stride: 2, padding: 0, hasBias: false)
         let weights = try fixture.values("transposed.weights"), gradient = try fixture.values("transposed.gradient")
         let product = Gradient(back, input: gradient, gradient: try fixture.values("transposed.input"), weights: weights)
         for table in tables() {
-            expectClose(product.weightGradient(table), try fixture.values("transposed.weight_gradient"), "\(name(table)): weights")
+            expectClose(
+                product.weightGradient(table), try fixture.values("transposed.weight_gradient"), "\(name(table)): weights")
             let input = try forward(table, back, gradient, weights)
             expectClose(input, try fixture.values("transposed.input_gradient"), "\(name(table)): input")
         }
     }
 
-    private func forward(_ table: UnsafePointer<uk_table>, _ shape: GradientCase, _ input: [Float], _ weights: [Float]) throws -> [Float] {
+    private func forward(_ table: UnsafePointer<uk_table>, _ shape: GradientCase, _ input: [Float], _ weights: [Float]) throws
+        -> [Float]
+    {
         let (out, channels) = (Int32(shape.out), Int32(shape.channels))
         var packed = [Float](repeating: 0, count: Int(uk_packed_floats(out, channels, 2, 2)))
         let bias = [Float](repeating: 0, count: Int(uk_panels(out) * Int32(UK_PANEL)))
@@ -125,7 +132,8 @@ private struct Fixture {
         let rois = stride(from: 0, to: boxes.count, by: 4).map { i in
             uk_roi(
                 features: nil, height: 12, width: 15, channels: 19, spatial_scale: 0.25,
-                box: (boxes[i], boxes[i + 1], boxes[i + 2], boxes[i + 3]), pooled: 4, sampling_ratio: samplingRatio, aligned: aligned)
+                box: (boxes[i], boxes[i + 1], boxes[i + 2], boxes[i + 3]), pooled: 4, sampling_ratio: samplingRatio,
+                aligned: aligned)
         }
         let gradient = Guarded(try fixture.values("\(layer).gradient"))
         for table in tables() {
