@@ -47,27 +47,42 @@ typedef struct packing {
     float *packed;
 } packing;
 
-/* One panel of input channels: [tap][out channel][UK_PANEL]. */
-static void pack_panel(const void *context, int64_t panel, int32_t worker)
+/* One output channel of one panel: a row of UK_PANEL for each tap. */
+static inline __attribute__((always_inline)) void pack_taps(const packing *p, const float *from, int32_t area, int32_t lanes,
+                                                            float scale, float *to)
+{
+    const uk_gradient *g = p->g;
+    int64_t tap_floats = (int64_t)g->out_channels * UK_PANEL;
+    for (int32_t i = 0; i < p->y.count; i++)
+        for (int32_t j = 0; j < p->x.count; j++, to += tap_floats) {
+            int32_t y = p->y.tap - (i - p->y.blank) * g->stride, x = p->x.tap - (j - p->x.blank) * g->stride;
+            bool is_blank = i < p->y.blank || j < p->x.blank;
+            const float *tap = from + y * g->kernel + x;
+            for (int32_t lane = 0; lane < lanes && !is_blank; lane++) to[lane] = tap[lane * area] * scale;
+            for (int32_t lane = is_blank ? 0 : lanes; lane < UK_PANEL; lane++) to[lane] = 0;
+        }
+}
+
+/* Some panels of input channels, each [tap][out channel][UK_PANEL], side by side: they are neighbours in every row of weights. */
+enum { PACKED_PANELS = 4 };
+
+static void pack_panels(const void *context, int64_t index, int32_t worker)
 {
     (void)worker;
     const packing *p = context;
     const uk_gradient *g = p->g;
-    int32_t first = (int32_t)panel * UK_PANEL, area = g->kernel * g->kernel;
-    int32_t lanes = g->channels - first < UK_PANEL ? g->channels - first : UK_PANEL;
-    float *to = p->packed + panel * p->y.count * p->x.count * g->out_channels * UK_PANEL;
-    for (int32_t o = 0; o < g->out_channels; o++) {
-        const float *from = g->weights + ((int64_t)o * g->channels + first) * area;
-        float scale = g->scale ? g->scale[o] : 1.0f;
-        for (int32_t i = 0; i < p->y.count; i++)
-            for (int32_t j = 0; j < p->x.count; j++) {
-                int32_t y = p->y.tap - (i - p->y.blank) * g->stride, x = p->x.tap - (j - p->x.blank) * g->stride;
-                float *at = to + ((int64_t)(i * p->x.count + j) * g->out_channels + o) * UK_PANEL;
-                bool is_blank = i < p->y.blank || j < p->x.blank;
-                for (int32_t lane = 0; lane < lanes && !is_blank; lane++) at[lane] = from[lane * area + y * g->kernel + x] * scale;
-                for (int32_t lane = is_blank ? 0 : lanes; lane < UK_PANEL; lane++) at[lane] = 0;
-            }
-    }
+    int32_t area = g->kernel * g->kernel, begin = (int32_t)index * PACKED_PANELS, end = begin + PACKED_PANELS;
+    if (end > uk_panels(g->channels)) end = uk_panels(g->channels);
+    int64_t panel_floats = (int64_t)p->y.count * p->x.count * g->out_channels * UK_PANEL;
+    for (int32_t o = 0; o < g->out_channels; o++)
+        for (int32_t panel = begin; panel < end; panel++) {
+            int32_t first = panel * UK_PANEL, lanes = g->channels - first < UK_PANEL ? g->channels - first : UK_PANEL;
+            const float *from = g->weights + ((int64_t)o * g->channels + first) * area;
+            float scale = g->scale ? g->scale[o] : 1.0f, *to = p->packed + panel * panel_floats + (int64_t)o * UK_PANEL;
+            if (lanes == UK_PANEL && area == 1) pack_taps(p, from, 1, UK_PANEL, scale, to);
+            else if (lanes == UK_PANEL && area == 9) pack_taps(p, from, 9, UK_PANEL, scale, to);
+            else pack_taps(p, from, area, lanes, scale, to);
+        }
 }
 
 /* The convolution that gives the phase's pixels of the input's gradient; none where `y` or `x` has no tap. */
@@ -136,7 +151,7 @@ int uk_input_gradient(const uk_exec *exec, const uk_table *table, const uk_gradi
             if (!g->adds) status = uk_parallel_for(exec, (int64_t)g->batch * conv.output.height, clear_row, &c);
             continue;
         }
-        status = uk_parallel_for(exec, uk_panels(g->channels), pack_panel, &p);
+        status = uk_parallel_for(exec, (uk_panels(g->channels) + PACKED_PANELS - 1) / PACKED_PANELS, pack_panels, &p);
         if (status != UK_OK) break;
         conv.packed = packed;
         conv.bias = bias;

@@ -101,6 +101,23 @@ typedef struct uk_conv {
  */
 #define UK_WINOGRAD_PLANE(channels) ((int64_t)(channels) * UK_PANEL + 16)
 
+/* ---------------------------------------------------------------------------------------------- Transposing */
+
+typedef float uk_quad __attribute__((vector_size(16), aligned(4)));
+
+/* 4 x 4 floats, rows at from[0..3] + at, to rows `stride` apart. */
+static inline __attribute__((always_inline)) void uk_transpose(const float *const *from, int64_t at, float *to, int64_t stride)
+{
+    uk_quad a = *(const uk_quad *)(from[0] + at), b = *(const uk_quad *)(from[1] + at);
+    uk_quad c = *(const uk_quad *)(from[2] + at), d = *(const uk_quad *)(from[3] + at);
+    uk_quad ab = __builtin_shufflevector(a, b, 0, 4, 1, 5), cd = __builtin_shufflevector(c, d, 0, 4, 1, 5);
+    *(uk_quad *)to = __builtin_shufflevector(ab, cd, 0, 1, 4, 5);
+    *(uk_quad *)(to + stride) = __builtin_shufflevector(ab, cd, 2, 3, 6, 7);
+    ab = __builtin_shufflevector(a, b, 2, 6, 3, 7), cd = __builtin_shufflevector(c, d, 2, 6, 3, 7);
+    *(uk_quad *)(to + 2 * stride) = __builtin_shufflevector(ab, cd, 0, 1, 4, 5);
+    *(uk_quad *)(to + 3 * stride) = __builtin_shufflevector(ab, cd, 2, 3, 6, 7);
+}
+
 /* ----------------------------------------------------------------------------------------------- RoIAlign */
 
 /* torchvision.ops.roi_align of one region on one level (height x width x channels). */
@@ -141,6 +158,7 @@ typedef struct uk_pixel_product {
     int32_t images, out_height, out_width;
     int32_t grid_width, grid_height; /* of a phase: outputs and the border that taps reach into */
     int32_t first_y, first_x;        /* input cell, in steps of the stride, where the grid begins */
+    int32_t phase_side, first_phase; /* phases that taps fall into: phase_side ^ 2 of them, the first of each side's */
     int32_t phases, taps;
     int32_t pixels, chunk, chunks;   /* of an image: cells that are summed over, at a time, how many times */
     int64_t image_rows, image_cells, panel_floats, phase_floats;
