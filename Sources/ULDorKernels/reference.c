@@ -30,8 +30,9 @@ static const float *at(const uk_map *map, int64_t n, int32_t y, int32_t x)
     return map->data + n * map->image_stride + y * map->row_stride + x * map->pixel_stride;
 }
 
-static double weight_sum(const uk_gradient *g, int32_t o, int32_t c, int32_t ky, int32_t kx)
+static double weight_sum(const uk_gradient *g, int32_t o, int32_t c, int32_t tap)
 {
+    int32_t ky = tap / g->kernel, kx = tap % g->kernel;
     const uk_map *in = &g->input, *out = &g->output_gradient;
     double sum = 0;
     for (int64_t n = 0; n < g->batch; n++)
@@ -77,7 +78,7 @@ void uk_gradient_reference(const uk_gradient *g)
     for (int32_t o = 0; o < g->out_channels && weight; o++)
         for (int32_t c = 0; c < g->channels; c++)
             for (int32_t tap = 0; tap < g->kernel * g->kernel; tap++, weight++)
-                *weight = (float)(*weight + (g->scale ? g->scale[o] : 1.0) * weight_sum(g, o, c, tap / g->kernel, tap % g->kernel));
+                *weight = (float)(*weight + weight_sum(g, o, c, tap) * (g->scale ? g->scale[o] : 1.0));
     for (int32_t o = 0; o < g->out_channels && g->bias_gradient; o++)
         g->bias_gradient[o] = (float)(g->bias_gradient[o] + bias_sum(g, o));
     for (int64_t n = 0; n < g->batch && g->input_gradient.data; n++)

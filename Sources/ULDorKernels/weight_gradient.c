@@ -1,4 +1,4 @@
-#include "ULDorKernels.h"
+#include "winograd_gradient.h"
 
 /*
  * The jobs of a weight gradient: blocks of output channels times blocks of input panels, all taps; where these are few, the pixels
@@ -93,15 +93,25 @@ static uk_gradient flattened(const uk_gradient *g)
     return flat;
 }
 
-int64_t uk_weight_gradient_floats(const uk_table *table, const uk_gradient *g, int32_t threads)
+static int64_t direct_floats(const uk_gradient *g, int32_t threads)
 {
-    (void)table;
     uk_gradient flat = flattened(g);
     plan plan = plan_of(g, &flat, threads);
     /* The most partial sums that fewer pixels could need, so that less work never takes more memory. */
     int64_t jobs = (int64_t)plan.row_blocks * plan.panel_blocks;
     int64_t least = plan.sums * (threads < jobs ? threads : jobs);
     return plan.row_floats + plan.panel_floats + (plan.sum_floats > least ? plan.sum_floats : least) + UK_PANEL;
+}
+
+int64_t uk_weight_gradient_floats(const uk_table *table, const uk_gradient *g, int32_t threads, bool exact)
+{
+    (void)table;
+    if (exact || !uk_is_winograd_gradient(g)) return direct_floats(g, threads);
+    /* Fewer images, for which this is not chosen, must not need more. */
+    uk_gradient fewer = *g;
+    fewer.batch = uk_winograd_gradient_from(g) - 1;
+    int64_t direct = direct_floats(&fewer, threads), floats = uk_winograd_gradient_floats(g);
+    return direct > floats ? direct : floats;
 }
 
 typedef struct work {
@@ -219,7 +229,7 @@ static void finish_splits(const void *context, int64_t job, int32_t worker)
     finish(w, &b, w->sums + job * w->plan->splits * w->plan->sums);
 }
 
-int uk_weight_gradient(const uk_exec *exec, const uk_table *table, const uk_gradient *g, float *scratch)
+static int direct(const uk_exec *exec, const uk_table *table, const uk_gradient *g, float *scratch)
 {
     uk_gradient flat = flattened(g);
     plan plan = plan_of(g, &flat, exec->threads);
@@ -233,6 +243,13 @@ int uk_weight_gradient(const uk_exec *exec, const uk_table *table, const uk_grad
     if (status == UK_OK) status = uk_parallel_for(exec, (int64_t)p->images * p->phases * p->grid_height, pack_panels, &w);
     if (status == UK_OK) status = uk_parallel_for(exec, jobs * plan.splits, multiply, &w);
     if (status == UK_OK && plan.splits > 1) status = uk_parallel_for(exec, jobs, finish_splits, &w);
+    return status;
+}
+
+int uk_weight_gradient(const uk_exec *exec, const uk_table *table, const uk_gradient *g, bool exact, float *scratch)
+{
+    bool is_winograd = !exact && uk_is_winograd_gradient(g);
+    int status = is_winograd ? uk_winograd_gradient(exec, table, g, scratch) : direct(exec, table, g, scratch);
     if (status == UK_OK && g->bias_gradient)
         status = uk_bias_gradient(exec, &g->output_gradient, g->batch, g->out_channels, g->bias_gradient);
     return status;

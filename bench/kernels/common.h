@@ -17,10 +17,11 @@
 
 enum { ROUNDS = 9 };
 
+/* CPU=1 in the environment: CPU time, for one thread on a machine that others use. */
 static double now(void)
 {
     struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
+    clock_gettime(getenv("CPU") ? CLOCK_PROCESS_CPUTIME_ID : CLOCK_MONOTONIC, &t);
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 

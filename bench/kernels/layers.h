@@ -53,8 +53,8 @@ static const layer layers[] = {
 };
 
 /*
- * Those whose gradients a training step takes, two images of 512 x 512, 512 regions an image, 128 of them with a mask: all but the
- * stem and layer1, which are frozen. A transposed convolution's weight gradient is that of the way back.
+ * Those whose gradients a training step takes, two images of 512 x 512, 512 regions an image, 128 of them with a mask: all but
+ * the stem and layer1, which are frozen. A transposed convolution's weight gradient is that of the way back.
  */
 static const layer trained_layers[] = {
     {"layer2 1x1 in", 2, 128, 256, 128, 1, 1, 1, 0},

@@ -165,6 +165,14 @@ typedef struct uk_pixel_product {
     int64_t tap[UK_MOST_TAPS];       /* where each tap begins */
 } uk_pixel_product;
 
+/* A weight gradient by Winograd: products over tiles, a chunk of them at a time (bodies/winograd_gradient.h). Strides in floats. */
+typedef struct uk_tile_product {
+    uk_conv conv; /* input, and the gradient as output: where tiles lie */
+    float *inputs, *rows, *sums;
+    int64_t input_plane, row_plane, sum_plane; /* from one of the 36 places to the next */
+    int32_t tiles;                             /* of the chunk */
+} uk_tile_product;
+
 /* ------------------------------------------------------------------------------------------------- Table */
 
 /* The kernels of one instruction set. */
@@ -184,6 +192,10 @@ typedef struct uk_table {
     void (*gradient_panels)(const uk_pixel_product *product, int32_t image, int32_t phase, int32_t row, float *panels);
     void (*weight_gradient_job)(const uk_exec *exec, const uk_pixel_product *product, int32_t row, int32_t rows, int32_t panel,
                                 int32_t panels, int64_t begin, int64_t end, float *sums);
+    void (*winograd_gradient_inputs)(const uk_tile_product *product, int64_t begin, int32_t first, int32_t count);
+    void (*winograd_gradient_rows)(const uk_tile_product *product, int64_t begin, int32_t first, int32_t count);
+    void (*winograd_gradient_job)(const uk_tile_product *product, int32_t point, int32_t row, int32_t rows, bool add);
+    void (*winograd_gradient_finish)(const uk_tile_product *product, int32_t out, float scale, float *to);
     void (*roi_align)(const uk_roi *roi, float *output);
     /* Adds the gradient of roi_align() for channels [first, first + count) to `target`, a map like the features. */
     void (*roi_align_gradient)(const uk_roi *roi, const float *gradient, int32_t first, int32_t count, float *target);

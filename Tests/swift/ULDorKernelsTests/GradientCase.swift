@@ -40,9 +40,9 @@ struct GradientCase: CustomTestStringConvertible, Sendable {
         return work
     }
 
-    func weightFloats(_ table: UnsafePointer<uk_table>, threads: Int32 = 1) -> Int {
+    func weightFloats(_ table: UnsafePointer<uk_table>, threads: Int32 = 1, exact: Bool) -> Int {
         var work = sizes
-        return Int(uk_weight_gradient_floats(table, &work, threads))
+        return Int(uk_weight_gradient_floats(table, &work, threads, exact))
     }
 
     func inputFloats(_ table: UnsafePointer<uk_table>, threads: Int32 = 1, exact: Bool) -> Int {
@@ -150,21 +150,22 @@ struct Gradient {
     }
 
     /// Gradients of the weights and, after them, of the bias.
-    func weightGradient(_ table: UnsafePointer<uk_table>, threads: Int32 = 1) -> [Float] {
+    func weightGradient(_ table: UnsafePointer<uk_table>, threads: Int32 = 1, exact: Bool) -> [Float] {
         let to = Guarded(startWeights), bias = Guarded(startBias)
-        #expect(runWeights(table, threads: threads, state: nil, to, bias) == UK_OK)
+        #expect(runWeights(table, threads: threads, state: nil, exact: exact, to, bias) == UK_OK)
         return to.values + (shape.hasBias ? bias.values : [])
     }
 
     private func runWeights(
-        _ table: UnsafePointer<uk_table>, threads: Int32, state: UnsafePointer<Int32>?, _ to: Guarded, _ bias: Guarded
+        _ table: UnsafePointer<uk_table>, threads: Int32, state: UnsafePointer<Int32>?, exact: Bool, _ to: Guarded,
+        _ bias: Guarded
     ) -> Int32 {
         var work = work
         work.weight_gradient = to.base
         work.bias_gradient = shape.hasBias ? bias.base : nil
-        let scratch = Guarded(count: shape.weightFloats(table, threads: threads))
+        let scratch = Guarded(count: shape.weightFloats(table, threads: threads, exact: exact))
         var exec = uk_exec(threads: threads, state: state)
-        let status = uk_weight_gradient(&exec, table, &work, scratch.base)
+        let status = uk_weight_gradient(&exec, table, &work, exact, scratch.base)
         #expect(scratch.isIntact, "\(name(table)): written outside of \(scratch.count) floats of scratch")
         #expect(to.isIntact && bias.isIntact, "\(name(table)): written outside of the gradients")
         if !shape.hasBias { #expect(bias.values == startBias) }
@@ -221,7 +222,7 @@ struct Gradient {
         var state = Int32(UK_STOPPING)
         let weights = Guarded(startWeights), bias = Guarded(startBias), to = target(adds: false)
         withUnsafePointer(to: &state) { state in
-            #expect(runWeights(table, threads: threads, state: state, weights, bias) == UK_CANCELLED)
+            #expect(runWeights(table, threads: threads, state: state, exact: exact, weights, bias) == UK_CANCELLED)
             #expect(runInput(table, threads: threads, state: state, exact: exact, adds: false, to) == UK_CANCELLED)
         }
         #expect(weights.values == startWeights && bias.values == startBias)

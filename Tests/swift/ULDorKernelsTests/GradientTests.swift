@@ -33,12 +33,17 @@ let gradientShapes: [GradientCase] = [
     .init(height: 41, width: 40, channels: 3, out: 64, kernel: 7, stride: 2),
 ]
 
-/// Where the input's gradient is a Winograd convolution.
+/// Where the gradients are taken by Winograd: that of the input, and (all but the second and third) that of the weights.
 let winogradGradientShapes: [GradientCase] = [
-    .init(height: 16, width: 16, channels: 16, out: 16),
+    .init(height: 32, width: 32, channels: 16, out: 16),
     .init(height: 37, width: 12, channels: 17, out: 48, hasScale: true),
     .init(batch: 3, height: 19, width: 4, channels: 32, out: 32, gap: 4),
-    .init(batch: 2, height: 14, width: 14, channels: 64, out: 64),
+    .init(batch: 5, height: 14, width: 14, channels: 64, out: 64),
+    .init(height: 31, width: 35, channels: 16, out: 16),
+    .init(batch: 2, height: 23, width: 25, channels: 48, out: 144, hasScale: true, gap: 3),
+    // Chunks of tiles: one more than one, several.
+    .init(height: 64, width: 65, channels: 16, out: 32, hasBias: false),
+    .init(batch: 40, height: 13, width: 14, channels: 32, out: 16),
 ]
 
 /// The gradients of convolutions and fully connected layers.
@@ -53,7 +58,7 @@ let winogradGradientShapes: [GradientCase] = [
         let expected = gradient.expectedWeightGradient(), limit = limit(shape.weightProducts, shape)
         for table in tables() {
             for threads: Int32 in [1, 3] {
-                let difference = largestDifference(gradient.weightGradient(table, threads: threads), expected)
+                let difference = largestDifference(gradient.weightGradient(table, threads: threads, exact: true), expected)
                 #expect(difference < limit, "\(name(table)), \(threads) threads")
             }
         }
@@ -86,16 +91,29 @@ let winogradGradientShapes: [GradientCase] = [
         }
     }
 
+    @Test(arguments: winogradGradientShapes) func winogradWeightsAgreeWithDefinition(_ shape: GradientCase) {
+        let gradient = Gradient(shape)
+        let expected = gradient.expectedWeightGradient()
+        let largest = expected.reduce(0) { max($0, abs($1)) }
+        let tiles = shape.batch * ((shape.height + 3) / 4) * ((shape.width + 3) / 4)
+        for table in tables() {
+            let exact = gradient.weightGradient(table, exact: true), got = gradient.weightGradient(table, exact: false)
+            #expect(largestDifference(got, expected) < 5e-6 * largest, "\(name(table))")
+            #expect((got != exact) == (tiles >= 64 && shape.channels % 16 == 0), "\(name(table)): Winograd or not")
+        }
+    }
+
     @Test(arguments: gradientShapes + winogradGradientShapes) func sameBitsForAnyThreadsAndVectors(_ shape: GradientCase) {
         let gradient = Gradient(shape)
         for group in tablesOfEqualBits() {
-            let weights = gradient.weightGradient(group[0])
+            let weights = [false, true].map { gradient.weightGradient(group[0], exact: $0) }
             let inputs = [false, true].map { gradient.inputGradient(group[0], exact: $0) }
             for table in group {
                 for threads: Int32 in [1, 3, 16] {
-                    #expect(
-                        bits(gradient.weightGradient(table, threads: threads)) == bits(weights),
-                        "\(name(table)), \(threads) threads")
+                    for (exact, weight) in zip([false, true], weights) {
+                        let got = gradient.weightGradient(table, threads: threads, exact: exact)
+                        #expect(bits(got) == bits(weight), "\(name(table)), \(threads) threads, exact \(exact)")
+                    }
                     for (exact, input) in zip([false, true], inputs) {
                         let got = gradient.inputGradient(table, threads: threads, exact: exact)
                         #expect(bits(got) == bits(input), "\(name(table)), \(threads) threads, exact \(exact)")
@@ -109,12 +127,14 @@ let winogradGradientShapes: [GradientCase] = [
     @Test(arguments: gradientShapes + winogradGradientShapes) func scratchGrowsWithBatch(_ shape: GradientCase) {
         for table in tables() {
             for threads: Int32 in [1, 2, 3, 16] {
-                var last = [0, 0, 0]
+                var last = [0, 0, 0, 0]
                 for batch in 0..<70 {
                     var larger = shape
                     larger.batch = batch
                     let floats = [
-                        larger.weightFloats(table, threads: threads), larger.inputFloats(table, threads: threads, exact: false),
+                        larger.weightFloats(table, threads: threads, exact: false),
+                        larger.weightFloats(table, threads: threads, exact: true),
+                        larger.inputFloats(table, threads: threads, exact: false),
                         larger.inputFloats(table, threads: threads, exact: true),
                     ]
                     #expect(zip(last, floats).allSatisfy { $0 <= $1 }, "\(name(table)), \(threads) threads, batch \(batch)")
@@ -129,7 +149,7 @@ let winogradGradientShapes: [GradientCase] = [
         shape.batch = 0
         for table in tables() {
             let gradient = Gradient(shape)
-            #expect(gradient.weightGradient(table) == gradient.expectedWeightGradient())
+            #expect(gradient.weightGradient(table, exact: false) == gradient.expectedWeightGradient())
             #expect(gradient.inputGradient(table, exact: true).isEmpty)
         }
     }
