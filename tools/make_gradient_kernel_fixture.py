@@ -20,7 +20,7 @@ FIXTURE = Path(__file__).resolve().parents[1] / "Tests" / "fixtures" / "gradient
 
 # batch, channels, height, width, out channels, kernel, stride, padding
 CONVOLUTIONS = {
-    "conv1": (2, 17, 5, 7, 9, 1, 1, 0), "conv1s2": (1, 12, 7, 5, 20, 1, 2, 0), "conv3": (2, 7, 6, 9, 5, 3, 1, 1),
+    "conv1": (2, 17, 5, 4, 9, 1, 1, 0), "conv1s2": (1, 12, 7, 5, 20, 1, 2, 0), "conv3": (2, 7, 6, 9, 5, 3, 1, 1),
     "conv3s2": (2, 16, 9, 7, 6, 3, 2, 1), "conv7s2": (1, 3, 13, 11, 8, 7, 2, 3), "winograd": (1, 16, 12, 12, 16, 3, 1, 1),
     "winograd_weights": (16, 16, 5, 5, 16, 3, 1, 1)}
 
@@ -54,8 +54,8 @@ def main() -> None:
         layer(case, sizes, x, w, b, F.conv2d(x, w, b, stride=stride, padding=pad))
     x, w, b = draw(3, 10, 4, 5), draw(10, 18, 2, 2), draw(18)
     layer("transposed", (3, 4, 5, 10, 18, 2, 2, 0), x, w, b, F.conv_transpose2d(x, w, b, stride=2))
-    x, w, b = draw(37, 50), draw(21, 50), draw(21)
-    layer("linear", (37, 1, 1, 50, 21, 1, 1, 0), x, w, b, F.linear(x, w, b))
+    x, w, b = draw(37, 40), draw(21, 40), draw(21)
+    layer("linear", (37, 1, 1, 40, 21, 1, 1, 0), x, w, b, F.linear(x, w, b))
 
     # Half of the values are 0, as behind a ReLU: windows have several greatest values.
     x = torch.randn(1, 5, 9, 12).clamp(min=0).double().requires_grad_()
