@@ -81,6 +81,10 @@ $(BENCH_VENV)/.ready: bench/requirements.txt bench/setup.sh bench/torchvision_st
 bench-kernels: | deps
 	$(MAKE) -C bench/kernels run
 
+# Evaluation of a million images.
+bench-froc: all
+	$(PYTHON) bench/froc.py
+
 wheel: all $(VENV)/.ready
 	sh examples/python/bundle.sh
 	$(VENV)/bin/pip wheel --quiet --no-deps --wheel-dir dist examples/python; status=$$?; \
@@ -102,4 +106,4 @@ install: all
 clean:
 	rm -rf build .build .build-*
 
-.PHONY: all asan deps demo test parity bench bench-kernels wheel install clean
+.PHONY: all asan deps demo test parity bench bench-kernels bench-froc wheel install clean

@@ -46,9 +46,10 @@
  *
  * Threads
  *
- * A model is immutable: any number of threads and sessions may use it at once. A session is used by one thread at a
- * time; a second call while one runs returns ULDOR_ERROR_BUSY. A calling thread needs 256 KiB of stack. uldor_session_cancel() may be called from any thread. A
- * result is immutable: any thread may read it. Results are the same bits for every number of threads.
+ * A model is immutable: any number of threads and sessions may use it at once. A session or a trainer is used by one thread at
+ * a time; a second call while one runs returns ULDOR_ERROR_BUSY. A calling thread needs 256 KiB of stack.
+ * uldor_session_cancel() and uldor_trainer_cancel() may be called from any thread. A result is immutable: any thread may read
+ * it. Results, and weights that are trained, are the same bits for every number of threads.
  */
 #ifndef ULDOR_H
 #define ULDOR_H
@@ -449,6 +450,163 @@ ULDOR_API uldor_status uldor_pseudo_mask_get_bitmap(const double recist[8], int3
 /* x, y pairs around the mask; `capacity` and `points` count pairs. */
 ULDOR_API uldor_status uldor_pseudo_mask_get_polygon(const double recist[8], double *xy, size_t capacity, size_t *points);
 
+/* --------------------------------------------------------------------------------------------- Evaluation */
+
+/*
+ * Free-response ROC (FROC) and average precision, image by image: docs/evaluation.md has the definitions. At most 24 bytes a
+ * detection, 16 a lesion and 64 a patient are kept, and 64 KiB of slack for each kind; boxes are not. The results are the
+ * same bits for any order of images, lesions and detections and for any number of threads. Not thread-safe.
+ */
+typedef struct uldor_froc uldor_froc;
+
+enum {
+    /*
+     * Hit: IoU > threshold. A detection hits the one lesion, of those not hit yet, that it overlaps most; one that overlaps only
+     * lesions that were hit is a repeat, neither true nor false. A level that the curve does not reach has no sensitivity.
+     */
+    ULDOR_FROC_PAPER = 0,
+    /*
+     * The DeepLesion field's code: IoU >= threshold of inclusive pixel boxes (width x2 - x1 + 1, which the header's boxes are
+     * converted to). A detection hits every lesion that it overlaps; repeats as above. Past its end the curve goes on level.
+     */
+    ULDOR_FROC_DEEPLESION = 1
+};
+
+/* What becomes of detections of class ULDOR_CLASS_FALSE_POSITIVE. */
+enum {
+    ULDOR_FROC_APPEND_BY_LESION_SCORE = 0, /* they follow the last lesion detection, by their probability of lesion ("+ FP") */
+    ULDOR_FROC_APPEND_BY_SCORE = 1,        /* they follow it by their own score */
+    ULDOR_FROC_IGNORE = 2                  /* only counted */
+};
+
+typedef struct uldor_froc_options {
+    size_t struct_size;
+    const uldor_allocator *allocator; /* NULL: the C library's. Copied */
+    int32_t convention;               /* ULDOR_FROC_PAPER (default), ULDOR_FROC_DEEPLESION */
+    int32_t false_positives;          /* ULDOR_FROC_APPEND_BY_LESION_SCORE (default) ... */
+    double iou_threshold;             /* 0 <= t < 1; default 0.5 */
+    int32_t bootstrap_samples;        /* 0 (default): no intervals; at most 100000 */
+    int32_t threads;                  /* of uldor_froc_compute(); 1..1024; 0: all cores that the process may use */
+    uint64_t seed;                    /* of the bootstrap; default 0 */
+    double confidence;                /* of the intervals, 0 < c < 1; default 0.95 */
+    /*
+     * Bounds between size classes, in mm, ascending, 0..15 of them; NULL: 10 and 30. Classes are < 10, 10..30, > 30: a lesion on a
+     * bound belongs to the class above it, but to the class below the last bound where there are two or more. Copied.
+     */
+    const double *size_bounds_mm;
+    size_t size_bound_count;
+} uldor_froc_options;
+
+ULDOR_API uldor_status uldor_froc_options_init(uldor_froc_options *options, size_t struct_size);
+/* `options` may be NULL. Free with uldor_froc_free(). */
+ULDOR_API uldor_status uldor_froc_create(const uldor_froc_options *options, uldor_froc **froc);
+ULDOR_API uldor_status uldor_froc_free(uldor_froc *froc);
+
+/* The lesions and the detections of one image; either may be none. All arrays are only read during the call. */
+typedef struct uldor_froc_image {
+    size_t struct_size;
+    uint64_t patient;               /* any number of the caller's: what the bootstrap draws */
+    const double *lesion_boxes;     /* x1, y1, x2, y2 of each lesion: finite, within +-1e9, no negative side */
+    const int32_t *lesion_types;    /* NULL: none has a type; INT32_MIN: this one has none */
+    const double *lesion_sizes_mm;  /* long diameters, > 0; NULL: none is known; NaN: this one is not */
+    const int32_t *lesion_groups;   /* any grouping of the caller's; NULL and INT32_MIN as for types */
+    size_t lesion_count;
+    const double *boxes;            /* of each detection, as lesion_boxes */
+    const double *scores;           /* 0..1: the probability of the detection's class */
+    const double *lesion_scores;    /* 0..1: its probability of lesion; read for false positives appended by it, may be NULL else */
+    const int32_t *classes;         /* ULDOR_CLASS_LESION or ULDOR_CLASS_FALSE_POSITIVE; NULL: all are lesions */
+    size_t detection_count;
+} uldor_froc_image;
+
+ULDOR_API uldor_status uldor_froc_image_init(uldor_froc_image *image, size_t struct_size);
+
+/* What a detection is, in `matches`: the index of the lesion that it hits (of the largest IoU), or one of these. */
+enum { ULDOR_FROC_FALSE_POSITIVE = -1, ULDOR_FROC_REPEAT = -2, ULDOR_FROC_IGNORED = -3 };
+
+/*
+ * Adds an image. `matches` gets detection_count values, or is NULL. Errors: INVALID_ARGUMENT names the image (its number
+ * in the order of the calls, from 0) and the detection or lesion; NOMEM. Nothing is added then.
+ */
+ULDOR_API uldor_status uldor_froc_add_image(uldor_froc *froc, const uldor_froc_image *image, int32_t *matches);
+
+/*
+ * Computes everything that the functions below read, at these levels (false positives an image, finite, >= 0, any order; at most
+ * 1024, 0 of them are fine). Takes 64 bytes a detection and 64 a lesion meanwhile. Images may be added afterwards; results
+ * are then gone until the next call. Errors: INVALID_ARGUMENT (also where no image was added), NOMEM.
+ */
+ULDOR_API uldor_status uldor_froc_compute(uldor_froc *froc, const double *levels, size_t level_count);
+
+typedef struct uldor_froc_info {
+    size_t struct_size;
+    int64_t images, patients, lesions, detections;
+    int64_t hits;              /* lesions that a detection hits */
+    int64_t false_positives;   /* detections */
+    int64_t repeats, ignored;  /* detections */
+    int64_t memory_bytes;      /* held now */
+    int32_t subsets;           /* of lesions; 0 before uldor_froc_compute() */
+    int32_t levels;
+    /*
+     * Average precision, with COCO's matching (one to one, IoU >= threshold, repeats are false) in both conventions; ties in
+     * score enter together. At iou_threshold, precision at 101 recalls and over all; at 0.5, 0.55 ... 0.95, 101 recalls, mean. NaN
+     * before uldor_froc_compute() and without lesions.
+     */
+    double average_precision, average_precision_all_points, average_precision_50_95;
+} uldor_froc_info;
+
+ULDOR_API uldor_status uldor_froc_get_info(const uldor_froc *froc, uldor_froc_info *info);
+
+enum { ULDOR_FROC_ALL = 0, ULDOR_FROC_TYPE = 1, ULDOR_FROC_SIZE = 2, ULDOR_FROC_GROUP = 3 };
+
+/*
+ * Some of the lesions: all (index 0), those of a type, of a size class, of a group, each ascending. Detections are never left out: a
+ * subset's curve counts the false positives of all images.
+ */
+typedef struct uldor_froc_subset {
+    size_t struct_size;
+    int32_t kind;              /* ULDOR_FROC_ALL ... */
+    int32_t value;             /* type, index of the size class, group */
+    double low_mm, high_mm;    /* of a size class; 0 and infinity at the ends */
+    int64_t lesions, hits;
+    double sensitivity;        /* hits / lesions: the curve's maximum; NaN without lesions */
+    double low, high;          /* interval; NaN without a bootstrap */
+    int32_t samples;           /* of the bootstrap that have such a lesion */
+    int32_t reserved;
+} uldor_froc_subset;
+
+/* `index` 0..subsets-1. */
+ULDOR_API uldor_status uldor_froc_get_subset(const uldor_froc *froc, int32_t index, uldor_froc_subset *subset);
+
+typedef struct uldor_froc_sensitivity {
+    size_t struct_size;
+    double level;            /* as it was given */
+    double sensitivity;      /* NaN where not reached, or without lesions */
+    double low, high;        /* percentiles over the samples that reach the level; NaN without a bootstrap or where not reached */
+    int32_t reached;         /* 0: ULDOR_FROC_PAPER, and the curve ends before */
+    int32_t samples;         /* of the bootstrap that reach the level and have such a lesion */
+} uldor_froc_sensitivity;
+
+ULDOR_API uldor_status uldor_froc_get_sensitivity(const uldor_froc *froc, int32_t subset, int32_t level,
+                                                  uldor_froc_sensitivity *sensitivity);
+
+/*
+ * The curve: score, false positives an image, sensitivity, best score first. For each score that a detection has there is a point where
+ * lesions are hit at it, and one where there are false positives at it. `capacity` and `points` count points of three
+ * numbers. Appended false-positive detections have the score that they are appended by. Sensitivities are NaN without lesions.
+ */
+ULDOR_API uldor_status uldor_froc_get_curve(const uldor_froc *froc, double *points, size_t capacity, size_t *count);
+
+typedef struct uldor_mask_overlap_info {
+    size_t struct_size;
+    int64_t area_a, area_b, intersection; /* pixels */
+    double iou, dice;                     /* 0 where both masks are empty */
+} uldor_mask_overlap_info;
+
+/* Overlap of two height x width bitmaps, any byte but 0 is set. Strides as in uldor_result_get_mask(). */
+ULDOR_API uldor_status uldor_mask_overlap(const uint8_t *a, size_t a_stride_bytes, const uint8_t *b, size_t b_stride_bytes,
+                                          int32_t width, int32_t height, uldor_mask_overlap_info *info);
+/* The same of run lengths as uldor_result_get_mask_rle() gives them; both must cover the same number of pixels. */
+ULDOR_API uldor_status uldor_mask_overlap_rle(const uint32_t *a, size_t a_count, const uint32_t *b, size_t b_count,
+                                              uldor_mask_overlap_info *info);
 /* ------------------------------------------------------------------------------------------------ Dataset */
 
 /*

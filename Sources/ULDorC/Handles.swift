@@ -8,6 +8,7 @@ struct Handle {
         case model = 0x554c_446f_724d_6f64
         case session = 0x554c_446f_7253_6573
         case tensors = 0x554c_446f_7254_656e
+        case froc = 0x554c_446f_7246_726f
         case dataset = 0x554c_446f_7244_6174
         case slices = 0x554c_446f_7253_6c69
         case trainer = 0x554c_446f_7254_7261

@@ -80,7 +80,8 @@ public func sessionCancel(_ session: OpaquePointer?) -> uldor_status {
 
 @_cdecl("uldor_session_last_error")
 public func sessionLastError(_ session: OpaquePointer?) -> UnsafePointer<CChar> {
-    handleMessage(session, .session, "session") ?? UnsafeRawPointer(("" as StaticString).utf8Start).assumingMemoryBound(to: CChar.self)
+    handleMessage(session, .session, "session")
+        ?? UnsafeRawPointer(("" as StaticString).utf8Start).assumingMemoryBound(to: CChar.self)
 }
 
 @_cdecl("uldor_session_get_info")

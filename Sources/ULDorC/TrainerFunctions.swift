@@ -77,7 +77,8 @@ public func trainerGetState(_ trainer: OpaquePointer?, _ state: UnsafeMutablePoi
 }
 
 @_cdecl("uldor_trainer_report")
-public func trainerReport(_ trainer: OpaquePointer?, _ report: uldor_report_fn?, _ user: UnsafeMutableRawPointer?) -> uldor_status {
+public func trainerReport(_ trainer: OpaquePointer?, _ report: uldor_report_fn?, _ user: UnsafeMutableRawPointer?) -> uldor_status
+{
     onTrainer(trainer) { (trainer) throws(ULDorError) in
         let report = try require(report, "report")
         guard trainer.eachReportLine({ line in line.withCString { report(user, $0) } == 0 }) else { throw .cancelled }

@@ -45,6 +45,7 @@ typedef struct packing {
     const uk_gradient *g;
     side y, x;
     float *packed;
+    int32_t first_panel, panels; /* of a group */
 } packing;
 
 /* One output channel of one panel: a row of UK_PANEL for each tap. */
@@ -72,11 +73,11 @@ static void pack_panels(const void *context, int64_t index, int32_t worker)
     const packing *p = context;
     const uk_gradient *g = p->g;
     int32_t area = g->kernel * g->kernel, begin = (int32_t)index * PACKED_PANELS, end = begin + PACKED_PANELS;
-    if (end > uk_panels(g->channels)) end = uk_panels(g->channels);
+    if (end > p->panels) end = p->panels;
     int64_t panel_floats = (int64_t)p->y.count * p->x.count * g->out_channels * UK_PANEL;
     for (int32_t o = 0; o < g->out_channels; o++)
         for (int32_t panel = begin; panel < end; panel++) {
-            int32_t first = panel * UK_PANEL, lanes = g->channels - first < UK_PANEL ? g->channels - first : UK_PANEL;
+            int32_t first = (p->first_panel + panel) * UK_PANEL, lanes = g->channels - first < UK_PANEL ? g->channels - first : UK_PANEL;
             const float *from = g->weights + ((int64_t)o * g->channels + first) * area;
             float scale = g->scale ? g->scale[o] : 1.0f, *to = p->packed + panel * panel_floats + (int64_t)o * UK_PANEL;
             if (lanes == UK_PANEL && area == 1) pack_taps(p, from, 1, UK_PANEL, scale, to);
@@ -100,25 +101,52 @@ static uk_conv phase_of(const uk_gradient *g, int32_t phase_y, int32_t phase_x, 
     return conv;
 }
 
-static int64_t packed_floats(const uk_gradient *g)
+/* Taps of the phase that has most. */
+static int32_t most_taps(const uk_gradient *g)
 {
-    side longest = {0};
+    int32_t most = 1;
     for (int32_t phase = 0; phase < g->stride; phase++) {
         side s = side_of(g, phase);
-        if (s.count > longest.count) longest = s;
+        if (s.count > most) most = s.count;
     }
-    return uk_packed_floats(g->channels, g->out_channels, longest.count, longest.count);
+    return most * most;
+}
+
+/* Panels of input channels whose filters are packed at a time: a fully connected layer's are not all in memory once more. */
+static int32_t group_of(const uk_gradient *g)
+{
+    enum { MOST_FLOATS = 3 << 20 };
+    int64_t panel = (int64_t)most_taps(g) * g->out_channels * UK_PANEL, panels = uk_panels(g->channels);
+    int64_t group = MOST_FLOATS / panel;
+    return (int32_t)(group < 1 ? 1 : group < panels ? group : panels);
+}
+
+static int64_t packed_floats(const uk_gradient *g)
+{
+    return (int64_t)group_of(g) * UK_PANEL * g->out_channels * most_taps(g);
+}
+
+/* Channels of the group that begins at panel `first`. */
+static int32_t group_channels(const uk_gradient *g, int32_t first)
+{
+    int32_t left = g->channels - first * UK_PANEL, most = group_of(g) * UK_PANEL;
+    return left < most ? left : most;
 }
 
 int64_t uk_input_gradient_floats(const uk_table *table, const uk_gradient *g, int32_t threads, bool exact)
 {
     int64_t most = 0;
+    int32_t last = (uk_panels(g->channels) - 1) / group_of(g) * group_of(g);
     for (int32_t phase = 0; phase < g->stride * g->stride; phase++) {
         side y = side_of(g, phase / g->stride), x = side_of(g, phase % g->stride);
         if (!y.count || !x.count) continue;
         uk_conv conv = phase_of(g, phase / g->stride, phase % g->stride, y, x);
-        int64_t floats = uk_plan_convolution(table, &conv, threads, exact).scratch_floats;
-        if (floats > most) most = floats;
+        for (int32_t first = 0;; first = last) {
+            conv.out_channels = group_channels(g, first);
+            int64_t floats = uk_plan_convolution(table, &conv, threads, exact).scratch_floats;
+            if (floats > most) most = floats;
+            if (first == last) break;
+        }
     }
     return most + packed_floats(g) + (int64_t)uk_panels(g->channels) * UK_PANEL;
 }
@@ -137,13 +165,36 @@ static void clear_row(const void *context, int64_t index, int32_t worker)
         memset(row + x * c->map->pixel_stride, 0, (size_t)c->channels * sizeof *row);
 }
 
+/* One phase, a group of input channels after another. */
+static int convolve_groups(const uk_exec *exec, const uk_table *table, packing *p, uk_conv conv, bool exact, const float *bias,
+                           float *scratch)
+{
+    const uk_gradient *g = p->g;
+    float *to = conv.output.data;
+    int32_t panels = uk_panels(g->channels);
+    for (p->first_panel = 0; p->first_panel < panels; p->first_panel += p->panels) {
+        conv.out_channels = group_channels(g, p->first_panel);
+        p->panels = uk_panels(conv.out_channels);
+        int status = uk_parallel_for(exec, (p->panels + PACKED_PANELS - 1) / PACKED_PANELS, pack_panels, p);
+        if (status != UK_OK) return status;
+        conv.packed = p->packed;
+        conv.bias = bias;
+        conv.output.data = to + p->first_panel * UK_PANEL;
+        if (g->adds) conv.residual.data = conv.output.data;
+        uk_conv_plan plan = uk_plan_convolution(table, &conv, exec->threads, exact);
+        status = uk_convolve(exec, table, &conv, &plan, scratch);
+        if (status != UK_OK) return status;
+    }
+    return UK_OK;
+}
+
 int uk_input_gradient(const uk_exec *exec, const uk_table *table, const uk_gradient *g, bool exact, float *scratch)
 {
     float *bias = scratch, *packed = bias + (int64_t)uk_panels(g->channels) * UK_PANEL, *rest = packed + packed_floats(g);
     memset(bias, 0, (size_t)(packed - bias) * sizeof *bias);
     int status = UK_OK;
     for (int32_t phase = 0; phase < g->stride * g->stride && status == UK_OK; phase++) {
-        packing p = {g, side_of(g, phase / g->stride), side_of(g, phase % g->stride), packed};
+        packing p = {g, side_of(g, phase / g->stride), side_of(g, phase % g->stride), packed, 0, 0};
         uk_conv conv = phase_of(g, phase / g->stride, phase % g->stride, p.y, p.x);
         if (conv.output.height <= 0 || conv.output.width <= 0) continue;
         if (!p.y.count || !p.x.count) {
@@ -151,12 +202,7 @@ int uk_input_gradient(const uk_exec *exec, const uk_table *table, const uk_gradi
             if (!g->adds) status = uk_parallel_for(exec, (int64_t)g->batch * conv.output.height, clear_row, &c);
             continue;
         }
-        status = uk_parallel_for(exec, (uk_panels(g->channels) + PACKED_PANELS - 1) / PACKED_PANELS, pack_panels, &p);
-        if (status != UK_OK) break;
-        conv.packed = packed;
-        conv.bias = bias;
-        uk_conv_plan plan = uk_plan_convolution(table, &conv, exec->threads, exact);
-        status = uk_convolve(exec, table, &conv, &plan, rest);
+        status = convolve_groups(exec, table, &p, conv, exact, bias, rest);
     }
     return status;
 }

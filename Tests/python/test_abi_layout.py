@@ -89,7 +89,8 @@ SCALARS = {"int32_t": ctypes.c_int32, "uldor_status": ctypes.c_int32, "size_t": 
            "int64_t": ctypes.c_int64, "uint64_t": ctypes.c_uint64, "uldor_report_fn": _abi.report_fn}
 POINTEES = {"double": ctypes.c_double, "float": ctypes.c_float, "uint8_t": ctypes.c_uint8, "uint32_t": ctypes.c_uint32,
             "size_t": ctypes.c_size_t, "int32_t": ctypes.c_int32, "int64_t": ctypes.c_int64}
-HANDLES = ("uldor_model", "uldor_session", "uldor_result", "uldor_tensors", "uldor_dataset", "uldor_slices")
+HANDLES = ("uldor_model", "uldor_session", "uldor_result", "uldor_tensors", "uldor_froc", "uldor_dataset", "uldor_slices",
+           "uldor_trainer")
 
 
 def ctypes_of(declaration):

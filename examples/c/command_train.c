@@ -91,14 +91,21 @@ static int check_data(const train_job *job) {
     return problems > 0 ? EXIT_FAILED : EXIT_OK;
 }
 
+/* What opening leaves out is a problem like the others. */
+static void print_left_out(void *user, int32_t level, const char *text) {
+    bool prints = true;
+    (void)user;
+    if (level == ULDOR_LOG_WARNING) print_line(&prints, text);
+}
+
 static int open_data(train_job *job) {
     train_options *options = job->options;
     uldor_dataset_options data = options->dataset;
     data.log = message_from_library;
     if (options->check_only) {
-        /* Every problem is to be named, not only the first: those that opening leaves out are told by the check. */
+        /* Every problem is to be named, not only the first. */
         data.on_bad_row = data.on_bad_image = ULDOR_BAD_SKIP;
-        data.log = NULL;
+        data.log = print_left_out;
     }
     if (uldor_dataset_open_deeplesion(options->data, &data, &job->dataset) < 0) {
         message_error(NULL, "%s", uldor_last_error());

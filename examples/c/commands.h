@@ -5,6 +5,7 @@
 enum { EXIT_OK = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 /* 128 + signal when interrupted */ };
 
 int command_detect(int argc, char **argv);
+int command_froc(int argc, char **argv);
 int command_info(int argc, char **argv);
 int command_pseudo_mask(int argc, char **argv);
 int command_train(int argc, char **argv);

@@ -16,6 +16,7 @@ static const char help[] =
     "Finds lesions in CT slices. For research only; not a medical device.\n"
     "\n"
     "  detect         find lesions in PNG slices and NIfTI volumes\n"
+    "  froc           measure detections against DeepLesion's annotations\n"
     "  info           show what a weights file holds\n"
     "  pseudo-mask    draw the mask that two RECIST diameters span\n"
     "  train          train a detector on a data set of DeepLesion's layout\n"
@@ -36,7 +37,7 @@ static int run(int argc, char **argv) {
     static const struct {
         const char *name;
         int (*run)(int argc, char **argv);
-    } commands[] = {{"detect", command_detect}, {"info", command_info}, {"pseudo-mask", command_pseudo_mask},
+    } commands[] = {{"detect", command_detect}, {"froc", command_froc}, {"info", command_info}, {"pseudo-mask", command_pseudo_mask},
                     {"train", command_train}};
     if (argc < 2) {
         fputs(help, stderr);

@@ -144,10 +144,25 @@ final class Convolution {
     }
 
     private func run(_ work: inout uk_conv, _ execution: Execution) throws(ULDorError) {
+        guard case .learned(let weights) = source else { return try convolve(&work, execution) }
+        // A fully connected layer's weights are not all in memory once more.
+        let group = places > 1 ? outChannels : weights.packedTogether(self)
+        for first in Swift.stride(from: 0, to: outChannels, by: group) {
+            try execution.scratch { () throws(ULDorError) in
+                var part = work
+                part.out_channels = Int32(Swift.min(group, outChannels - first))
+                part.output.data += first
+                if part.residual.data != nil { part.residual.data += first }
+                (part.packed, part.bias) = try weights.pack(self, first: first, count: Int(part.out_channels), execution)
+                try convolve(&part, execution)
+            }
+        }
+    }
+
+    private func convolve(_ work: inout uk_conv, _ execution: Execution) throws(ULDorError) {
         let table = execution.table
         var plan = uk_plan_convolution(table, &work, execution.threads, execution.isExact)
         try execution.scratch { () throws(ULDorError) in
-            if case .learned(let weights) = source { (work.packed, work.bias) = try weights.pack(self, execution) }
             let scratch: UnsafeMutablePointer<Float> = try execution.take(count: Int(plan.scratch_floats))
             try execution.run { uk_convolve($0, table, &work, &plan, scratch) }
         }

@@ -134,7 +134,8 @@ final class Backbone {
                 for (index, block) in stages[stage].enumerated() {
                     let isLast = index == stages[stage].count - 1
                     let target = isLast ? output : try execution.map(like: output)
-                    trace.blocks[stage].append(try block.trace(current, into: target, execution))
+                    try block.forward(current, into: target, execution)
+                    trace.blocks[stage].append(ResidualBlock.Trace(input: current, output: target))
                     current = target
                 }
             }

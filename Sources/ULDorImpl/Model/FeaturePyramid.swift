@@ -79,24 +79,25 @@ final class FeaturePyramid {
         return BackboneFeatures(c2: m2, c3: m3, c4: m4, c5: m5)
     }
 
-    /// `gradient` is that of P2..P6 and is overwritten; that of C2..C5 is written to `inputGradient`, from stage `first` on.
+    /// `gradient` is that of P2..P6; it and `pyramid` are overwritten. That of C2..C5 is written to `inputGradient`, from stage
+    /// `first` on.
     func backward(
-        _ features: BackboneFeatures, merged: BackboneFeatures, _ gradient: Pyramid, into inputGradient: BackboneFeatures,
+        _ features: BackboneFeatures, merged: BackboneFeatures, pyramid: Pyramid, _ gradient: Pyramid,
+        into inputGradient: BackboneFeatures,
         first: Int, _ execution: Execution
     ) throws(ULDorError) {
         addSubsampled(gradient.p6, to: gradient.p5, execution)
-        try execution.scratch { () throws(ULDorError) in
-            var finer: FeatureMap?
-            for level in 0..<4 {
-                let here = try execution.map(like: merged[level])
-                try outer[level].backward(merged[level], gradient[level], into: here, execution)
-                if let finer {
-                    var fine = finer.map, coarse = here.map
-                    try execution.run { uk_upsample_gradient($0, &fine, &coarse, 1, Int32(here.channels)) }
-                }
-                try inner[level].backward(features[level], here, into: level >= first ? inputGradient[level] : nil, execution)
-                finer = here
+        var finer: FeatureMap?
+        for level in 0..<4 {
+            // The pyramid itself is not read any more, and has the merged maps' size.
+            let here = pyramid[level]
+            try outer[level].backward(merged[level], gradient[level], into: here, execution)
+            if let finer {
+                var fine = finer.map, coarse = here.map
+                try execution.run { uk_upsample_gradient($0, &fine, &coarse, 1, Int32(here.channels)) }
             }
+            try inner[level].backward(features[level], here, into: level >= first ? inputGradient[level] : nil, execution)
+            finer = here
         }
     }
 

@@ -44,33 +44,31 @@ final class ResidualBlock {
     }
 
     func forward(_ input: FeatureMap, into output: FeatureMap, _ execution: Execution) throws(ULDorError) {
-        try execution.scratch { () throws(ULDorError) in _ = try trace(input, into: output, execution) }
-    }
-
-    /// What the backward pass reads.
-    struct Trace: BitwiseCopyable {
-        var input, first: FeatureMap
-        /// Bottlenecks only.
-        var second: FeatureMap?
-        var output: FeatureMap
-    }
-
-    /// The forward pass, keeping what lies between the convolutions.
-    func trace(_ input: FeatureMap, into output: FeatureMap, _ execution: Execution) throws(ULDorError) -> Trace {
-        // The projection is written where the sum will stand, and read from there as the residual.
-        var identity = input
-        if let projection {
-            try projection.forward(input, into: output, relu: false, execution)
-            identity = output
+        try execution.scratch { () throws(ULDorError) in
+            // The projection is written where the sum will stand, and read from there as the residual.
+            var identity = input
+            if let projection {
+                try projection.forward(input, into: output, relu: false, execution)
+                identity = output
+            }
+            let (a, b) = try inner(input, execution)
+            let last = third ?? second
+            try last.forward(b ?? a, into: output, residual: identity, relu: true, execution)
         }
+    }
+
+    /// What the convolutions before the last one make of the input.
+    private func inner(
+        _ input: FeatureMap, _ execution: Execution
+    ) throws(ULDorError) -> (first: FeatureMap, second: FeatureMap?) {
         let a = try first.forward(input, relu: true, execution)
-        guard let third else {
-            try second.forward(a, into: output, residual: identity, relu: true, execution)
-            return Trace(input: input, first: a, second: nil, output: output)
-        }
-        let b = try second.forward(a, relu: true, execution)
-        try third.forward(b, into: output, residual: identity, relu: true, execution)
-        return Trace(input: input, first: a, second: b, output: output)
+        return (a, third == nil ? nil : try second.forward(a, relu: true, execution))
+    }
+
+    /// What the backward pass reads. What lies between is computed again: it would be half of the backbone's memory, and takes a
+    /// few per cent of a step.
+    struct Trace: BitwiseCopyable {
+        var input, output: FeatureMap
     }
 
     var isTrained: Bool { first.isTrained }
@@ -82,22 +80,23 @@ final class ResidualBlock {
     ) throws(ULDorError) {
         try execution.maskGradient(gradient, by: trace.output)
         try execution.scratch { () throws(ULDorError) in
-            let a = try execution.map(like: trace.first)
-            if let third, let second = trace.second {
+            let (first, second) = try inner(trace.input, execution)
+            let a = try execution.map(like: first)
+            if let third, let second {
                 let b = try execution.map(like: second)
                 try third.backward(second, gradient, into: b, execution)
                 try execution.maskGradient(b, by: second)
-                try self.second.backward(trace.first, b, into: a, execution)
+                try self.second.backward(first, b, into: a, execution)
             } else {
-                try second.backward(trace.first, gradient, into: a, execution)
+                try self.second.backward(first, gradient, into: a, execution)
             }
-            try execution.maskGradient(a, by: trace.first)
+            try execution.maskGradient(a, by: first)
             if let projection {
                 try projection.backward(trace.input, gradient, into: inputGradient, adds: true, execution)
             } else if let inputGradient, inputGradient.data != gradient.data {
                 try execution.add(gradient, to: inputGradient)
             }
-            try first.backward(trace.input, a, into: inputGradient, adds: true, execution)
+            try self.first.backward(trace.input, a, into: inputGradient, adds: true, execution)
         }
     }
 }

@@ -45,7 +45,8 @@ struct Checkpoint {
                 guard fits else {
                     let what = value.isFinite ? ", which F16 does not hold" : ""
                     throw ULDorError(
-                        .model, "\(file.path): tensor \(tensor.name) holds \(value) at element \(first * rowLength + index)\(what)")
+                        .model,
+                        "\(file.path): tensor \(tensor.name) holds \(value) at element \(first * rowLength + index)\(what)")
                 }
                 if isHalf { halves.base[index] = halfBits(value) }
             }
@@ -64,7 +65,8 @@ struct Checkpoint {
             throw ULDorError(.format, "\(name): \(momentumName) is not that of these weights")
         }
         try file.source.read(
-            at: record.offset, length: record.elements * MemoryLayout<Float>.size, into: UnsafeMutableRawPointer(store.momentum.base))
+            at: record.offset, length: record.elements * MemoryLayout<Float>.size,
+            into: UnsafeMutableRawPointer(store.momentum.base))
         if let bad = store.momentum.elements.firstIndex(where: { !$0.isFinite }) {
             throw ULDorError(.format, "\(name): \(momentumName) holds \(store.momentum.base[bad]) at element \(bad)")
         }

@@ -30,7 +30,8 @@ struct CheckpointText {
     ) throws(ULDorError) -> TrainingState {
         var text = GrowableBuffer<UInt8>(allocator: allocator)
         try decodeJSONString(raw, into: &text)
-        let json = try JSONDocument.parse(UnsafeBufferPointer(text.elements), allocator: allocator, what: "\(file): the state of training")
+        let json = try JSONDocument.parse(
+            UnsafeBufferPointer(text.elements), allocator: allocator, what: "\(file): the state of training")
         let reader = CheckpointReader(file: file, json: json)
         return try reader.state(identity)
     }
@@ -88,7 +89,9 @@ private struct CheckpointReader: ~Copyable {
     }
 
     private func natural(_ name: String) throws(ULDorError) -> Int {
-        guard let number = json.natural(try value(name)), number <= Int.max / 4 else { throw bad("\(name) is not a natural number") }
+        guard let number = json.natural(try value(name)), number <= Int.max / 4 else {
+            throw bad("\(name) is not a natural number")
+        }
         return number
     }
 

@@ -122,7 +122,9 @@ final class InitialWeights {
         guard record.type != TensorRecord.unread else { return .unreadable }
         let dims = (0..<Swift.min(record.rank, 4)).map(record.dim)
         let rowsChange = ClassRows(tensor.name).flatMap { $0.change(from: dims, to: tensor.dims) }
-        guard (record.rank <= 4 && dims == tensor.dims) || rowsChange != nil, record.elements > 0 else { return .otherShape(dims) }
+        guard (record.rank <= 4 && dims == tensor.dims) || rowsChange != nil, record.elements > 0 else {
+            return .otherShape(dims)
+        }
         let stored = try Buffer<Float>(count: record.elements, allocator: allocator)
         let size = record.type == UK_F32 ? 4 : 2
         let raw = try Buffer<UInt8>(count: record.elements * size, allocator: allocator)
@@ -154,7 +156,9 @@ final class InitialWeights {
             }
         }
         for layer in 0..<4 {
-            if let old = replaced("roi_heads.mask_head.\(layer).0.", "roi_heads.mask_head.mask_fcn\(layer + 1).") { all.append(old) }
+            if let old = replaced("roi_heads.mask_head.\(layer).0.", "roi_heads.mask_head.mask_fcn\(layer + 1).") {
+                all.append(old)
+            }
         }
         return all
     }
@@ -184,7 +188,9 @@ final class InitialWeights {
             }
         }
         lines.append(
-            source == nil ? "\(random) tensors are random" : "\(taken) of \(taken + random) tensors are taken from \(file), \(random) are random")
+            source == nil
+                ? "\(random) tensors are random"
+                : "\(taken) of \(taken + random) tensors are taken from \(file), \(random) are random")
         return lines
     }
 }

@@ -39,28 +39,35 @@ final class LearnedWeights {
     var scale: UnsafePointer<Float>? { norm.map { UnsafePointer($0.scale.base) } }
     private var shift: UnsafePointer<Float>? { norm.map { UnsafePointer($0.shift.base) } ?? UnsafePointer(bias) }
 
-    /// Packed weights and bias of `layer`, in scratch memory.
+    /// Output channels of `layer` that are packed at a time.
+    func packedTogether(_ layer: Convolution) -> Int {
+        let most = 3 << 20, panel = Int(UK_PANEL)
+        return Swift.max(most / (layer.channels * layer.kernel * layer.kernel) / panel, 1) * panel
+    }
+
+    /// Packed weights and bias of output channels [first, first + count), in scratch memory.
     func pack(
-        _ layer: Convolution, _ execution: Execution
+        _ layer: Convolution, first: Int, count: Int, _ execution: Execution
     ) throws(ULDorError) -> (packed: UnsafePointer<Float>, bias: UnsafePointer<Float>) {
         let (channels, out, kernel) = (layer.channels, layer.outChannels, layer.kernel)
-        let placeCount = Int(uk_packed_floats(Int32(out), Int32(channels), Int32(kernel), Int32(kernel)))
+        let placeCount = Int(uk_packed_floats(Int32(count), Int32(channels), Int32(kernel), Int32(kernel)))
         let packed: UnsafeMutablePointer<Float> = try execution.take(count: placeCount * layer.places)
-        let rows = Int(uk_panels(Int32(out))) * Int(UK_PANEL)
+        let rows = Int(uk_panels(Int32(count))) * Int(UK_PANEL)
         let biases: UnsafeMutablePointer<Float> = try execution.take(count: rows * layer.places)
         let part: UnsafeMutablePointer<Float> = try execution.take(count: isTransposed ? out * channels : 0)
         guard !execution.isMeasuring else { return (UnsafePointer(packed), UnsafePointer(biases)) }
         biases.update(repeating: 0, count: rows * layer.places)
         for place in 0..<layer.places {
-            if let shift { (biases + rows * place).update(from: shift, count: out) }
-            var from = UnsafePointer(weights)
+            if let shift { (biases + rows * place).update(from: shift + first, count: count) }
+            var from = UnsafePointer(weights) + first * channels * kernel * kernel
             if isTransposed {
                 for o in 0..<out { for c in 0..<channels { part[o * channels + c] = weights[(c * out + o) * 4 + place] } }
                 from = UnsafePointer(part)
             }
             try execution.run {
                 uk_pack_conv(
-                    $0, from, scale, Int32(out), Int32(channels), Int32(kernel), Int32(kernel), 0, packed + placeCount * place)
+                    $0, from, scale.map { $0 + first }, Int32(count), Int32(channels), Int32(kernel), Int32(kernel), 0,
+                    packed + placeCount * place)
             }
         }
         return (UnsafePointer(packed), UnsafePointer(biases))

@@ -14,8 +14,8 @@ final class Learner {
     private let detector: Detector
     private let selection: SampleSelection
     private let targets: MaskTargets
-    /// Regions that go through the mask head together: what lies between its layers is large.
-    private static let maskBatch = 32
+    /// Regions that go through a head together: what lies between its layers is large.
+    private static let boxBatch = 128, maskBatch = 16
 
     /// The forward pass is always direct: Winograd's rounding, harmless in itself, decides which units a ReLU cuts off, and each of
     /// these is a step in the gradient (docs/accuracy.md). The backward pass has no such steps.
@@ -104,16 +104,17 @@ final class Learner {
             if !execution.isMeasuring {
                 losses = losses + LossTerms.proposals(heads, samples, model.rpn.anchors, normalisers, rows: nil)
             }
-            try execution.scratch { () throws(ULDorError) in
-                let features = try detector.boxPooler.forward(pyramid, samples.boxes, count: samples.regionCount, execution)
-                let output = try model.box.output(regions: samples.regionCount, execution)
+            try eachBatch(samples.regionCount, Self.boxBatch) { (first, count) throws(ULDorError) in
+                let features = try detector.boxPooler.forward(pyramid, samples.boxes + first, count: count, execution)
+                let output = try model.box.output(regions: count, execution)
                 try model.box.forward(features, into: output, execution)
                 guard !execution.isMeasuring else { return }
                 losses =
                     losses
-                    + LossTerms.regions(output, samples, classes: model.box.classes, normalisers, isValidation: true)
+                    + LossTerms.regions(
+                        output, samples, first: first, classes: model.box.classes, normalisers, isValidation: true)
             }
-            try eachMaskBatch(samples) { (first, count) throws(ULDorError) in
+            try eachBatch(samples.maskCount, Self.maskBatch) { (first, count) throws(ULDorError) in
                 let features = try detector.maskPooler.forward(pyramid, samples.boxes + first, count: count, execution)
                 let logits = try execution.map(count, targets.size, targets.size, model.mask.classes)
                 try model.mask.forward(features, into: logits, execution)
@@ -203,18 +204,16 @@ final class Learner {
                     pyramid, samples.places, count: samples.placeCount, rows, to: gradient, execution)
             }
         }
-        if samples.regionCount > 0 {
-            try execution.scratch { () throws(ULDorError) in
-                let count = samples.regionCount
-                let features = try detector.boxPooler.forward(pyramid, samples.boxes, count: count, execution)
-                let below = try execution.map(like: features)
-                try model.box.learn(features, into: below, execution) {
-                    losses = losses + LossTerms.regions($0, samples, classes: model.box.classes, normalisers)
-                }
-                try detector.boxPooler.backward(below, samples.boxes, count: count, to: gradient, execution)
+        try eachBatch(samples.regionCount, Self.boxBatch) { (first, count) throws(ULDorError) in
+            let boxes = samples.boxes + first
+            let features = try detector.boxPooler.forward(pyramid, boxes, count: count, execution)
+            let below = try execution.map(like: features)
+            try model.box.learn(features, into: below, execution) {
+                losses = losses + LossTerms.regions($0, samples, first: first, classes: model.box.classes, normalisers)
             }
+            try detector.boxPooler.backward(below, boxes, count: count, to: gradient, execution)
         }
-        try eachMaskBatch(samples) { (first, count) throws(ULDorError) in
+        try eachBatch(samples.maskCount, Self.maskBatch) { (first, count) throws(ULDorError) in
             let boxes = samples.boxes + first
             let wanted = try wantedMasks(example, samples, first: first, count: count)
             let features = try detector.maskPooler.forward(pyramid, boxes, count: count, execution)
@@ -234,18 +233,20 @@ final class Learner {
             stage >= first ? try execution.map(like: features[stage]) : features[stage]
         }
         let gradients = BackboneFeatures(c2: try below(0), c3: try below(1), c4: try below(2), c5: try below(3))
-        try model.pyramid.backward(features, merged: seen.merged, gradient, into: gradients, first: first, execution)
+        try model.pyramid.backward(
+            features, merged: seen.merged, pyramid: seen.pyramid, gradient, into: gradients, first: first, execution)
         try model.backbone.backward(seen.backbone, gradients, execution)
     }
 
-    // MARK: Masks
+    // MARK: Regions
 
-    private func eachMaskBatch(
-        _ samples: ImageSamples, _ body: (_ first: Int, _ count: Int) throws(ULDorError) -> Void
+    /// Some of `total` at a time.
+    private func eachBatch(
+        _ total: Int, _ most: Int, _ body: (_ first: Int, _ count: Int) throws(ULDorError) -> Void
     ) throws(ULDorError) {
         var first = 0
-        while first < samples.maskCount {
-            let count = Swift.min(Self.maskBatch, samples.maskCount - first)
+        while first < total {
+            let count = Swift.min(most, total - first)
             try execution.scratch { () throws(ULDorError) in try body(first, count) }
             first += count
             // While measuring the first batch is as large as any.

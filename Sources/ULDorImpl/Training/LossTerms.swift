@@ -37,14 +37,15 @@ enum LossTerms {
         return losses
     }
 
-    /// torchvision's fastrcnn_loss. `output` has K logits and 4 K deltas a region and becomes its own gradient. With
-    /// `isValidation`, p(false positive) counts as background (method, section 5).
+    /// torchvision's fastrcnn_loss for regions [first, first + output.batch). `output` has K logits and 4 K deltas a region and
+    /// becomes its own gradient. With `isValidation`, p(false positive) counts as background (method, section 5).
     static func regions(
-        _ output: FeatureMap, _ samples: ImageSamples, classes: Int, _ normalisers: Normalisers, isValidation: Bool = false
+        _ output: FeatureMap, _ samples: ImageSamples, first: Int, classes: Int, _ normalisers: Normalisers,
+        isValidation: Bool = false
     ) -> Losses {
         var losses = Losses()
-        for index in 0..<samples.regionCount {
-            let sample = samples.regions[index], row = output.data + index * output.channels
+        for index in 0..<output.batch {
+            let sample = samples.regions[first + index], row = output.data + index * output.channels
             let label = Int(sample.classIndex)
             losses.classifier += classifier(row, label, classes, normalisers.regions, isValidation)
             guard label > 0 else {

@@ -45,7 +45,9 @@ public final class Trainer: @unchecked Sendable {
         let longest = ranges.map(\.count).max() ?? 0
         scratch = try Buffer(count: Int(uk_sum_squares_doubles(Int64(longest))), allocator: options.allocator)
         var state = state
-        log = try options.isWriter ? options.logPath.map { (path) throws(ULDorError) in try TrainingLog(path, bytes: &state.logBytes) } : nil
+        log =
+            try options.isWriter
+            ? options.logPath.map { (path) throws(ULDorError) in try TrainingLog(path, bytes: &state.logBytes) } : nil
         self.state = state
         guard state.step <= schedule.steps else {
             throw ULDorError(.format, "the checkpoint stands at step \(state.step) of an epoch of \(schedule.steps)")
@@ -118,7 +120,9 @@ public final class Trainer: @unchecked Sendable {
             for place in order.elements where places.count < state.calibrationImages && !places.contains(place) {
                 places.append(place)
             }
-            let loader = try loader(train, epoch: 0, augmentation: nil) { (add) throws(ULDorError) in for place in places { try add(place) } }
+            let loader = try loader(train, epoch: 0, augmentation: nil) { (add) throws(ULDorError) in
+                for place in places { try add(place) }
+            }
             var examples: [Example] = []
             for index in places.indices {
                 try learner.execution.checkCancelled()
@@ -157,7 +161,8 @@ public final class Trainer: @unchecked Sendable {
         losses = try total(losses, batches)
         guard losses.total.isFinite else {
             throw ULDorError(
-                .model, "the loss is \(losses.total) in epoch \(state.epoch), step \(state.step): the learning rate may be too high")
+                .model,
+                "the loss is \(losses.total) in epoch \(state.epoch), step \(state.step): the learning rate may be too high")
         }
         let rate = schedule.rate(epoch: state.epoch, totalSteps: state.totalSteps)
         var norm = 0.0
@@ -185,7 +190,9 @@ public final class Trainer: @unchecked Sendable {
         let collective = collective, learner = learner
         /// Of this process, then of all.
         func share(_ normalisers: inout Normalisers, _ images: Int, _ skipped: Int) throws(ULDorError) {
-            let sums = try collective.sum([normalisers.anchors, normalisers.regions, normalisers.masks, Double(images), Double(skipped)])
+            let sums = try collective.sum([
+                normalisers.anchors, normalisers.regions, normalisers.masks, Double(images), Double(skipped),
+            ])
             (normalisers.anchors, normalisers.regions, normalisers.masks) = (sums[0], sums[1], sums[2])
             (result.images, result.skipped) = (Int(sums[3]), Int(sums[4]))
         }

@@ -9,7 +9,8 @@ final class TrainingLog {
     private let file: Int32
 
     private static let columns = [
-        "event", "epoch", "step", "total_steps", "objectness", "rpn_box", "classifier", "box", "mask", "loss", "lr", "gradient_norm",
+        "event", "epoch", "step", "total_steps", "objectness", "rpn_box", "classifier", "box", "mask", "loss", "lr",
+        "gradient_norm",
         "images_per_second", "validation_loss", "best",
     ]
 
@@ -38,7 +39,8 @@ final class TrainingLog {
         func number(_ value: Double) -> String { value.isFinite ? "\(value)" : isJSON ? "null" : "" }
         let kind = isEpoch ? "epoch" : "step"
         let values = [
-            isJSON ? JSONText.quoted(kind) : kind, "\(event.epoch)", "\(event.step)", "\(event.totalSteps)", number(event.objectness),
+            isJSON ? JSONText.quoted(kind) : kind, "\(event.epoch)", "\(event.step)", "\(event.totalSteps)",
+            number(event.objectness),
             number(event.rpnBox), number(event.classifier), number(event.box), number(event.mask), number(event.loss),
             number(event.rate), number(isEpoch ? .nan : event.gradientNorm), number(event.imagesPerSecond),
             number(isEpoch ? event.validationLoss : .nan), isEpoch ? (event.isBest ? "1" : "0") : isJSON ? "null" : "",

@@ -55,19 +55,27 @@ final class TensorLoader {
     func load(_ names: [String], shape: [Int?]) throws(ULDorError) -> Buffer<Float> {
         let (name, record) = try find(names, shape: shape)
         let values = try Buffer<Float>(count: record.elements, allocator: allocator)
+        try read(name, record, into: values.base)
+        return values
+    }
+
+    /// Elements [first, first + count) of a tensor, all of them by default; what holds the last of them is taken.
+    private func read(
+        _ name: String, _ record: TensorRecord, first: Int = 0, count: Int? = nil, into values: UnsafeMutablePointer<Float>
+    ) throws(ULDorError) {
+        let count = count ?? record.elements
         let bad: Int64
         if record.type == UK_F32 {
             // Straight into place; the conversion then only looks for what is not finite.
-            try file.source.read(at: record.offset, length: record.elements * 4, into: values.base)
-            bad = uk_to_float(record.type, values.base, Int64(record.elements), values.base)
+            try file.source.read(at: record.offset + first * 4, length: count * 4, into: values)
+            bad = uk_to_float(record.type, values, Int64(count), values)
         } else {
-            let stored = try Buffer<UInt16>(count: record.elements, allocator: allocator)
-            try file.source.read(at: record.offset, length: record.elements * 2, into: stored.base)
-            bad = uk_to_float(record.type, stored.base, Int64(record.elements), values.base)
+            let stored = try Buffer<UInt16>(count: count, allocator: allocator)
+            try file.source.read(at: record.offset + first * 2, length: count * 2, into: stored.base)
+            bad = uk_to_float(record.type, stored.base, Int64(count), values)
         }
-        guard bad < 0 else { throw error("tensor \(name) holds \(values.base[Int(bad)]) at element \(bad)") }
-        take(name, record)
-        return values
+        guard bad < 0 else { throw error("tensor \(name) holds \(values[Int(bad)]) at element \(first + Int(bad))") }
+        if first + count == record.elements { take(name, record) }
     }
 
     /// Copies a tensor into the store; `cells` as in ``pack(_:into:first:scale:bias:cells:)``.
@@ -75,19 +83,21 @@ final class TensorLoader {
         _ names: [String], shape: [Int?], in store: ParameterStore, cells: Int = 1
     ) throws(ULDorError) -> ParameterStore.Tensor {
         let (name, record) = try find(names, shape: shape)
-        let values = try load([name], shape: shape)
         let tensor = try store.add(name, dims: (0..<record.rank).map(record.dim), cells: cells)
         let to = store.pointer(tensor)
         guard cells > 1 else {
-            to.update(from: values.base, count: tensor.count)
+            try read(name, record, into: to)
             return tensor
         }
+        // A row at a time, so that the tensor is not in memory twice.
         let rowLength = tensor.count / tensor.dims[0], channels = rowLength / cells
-        for row in 0..<tensor.dims[0] {
+        let row = try Buffer<Float>(count: rowLength, allocator: allocator)
+        for index in 0..<tensor.dims[0] {
+            try read(name, record, first: index * rowLength, count: rowLength, into: row.base)
             var map = uk_map(
-                data: to + row * rowLength, image_stride: 0, row_stride: 0, pixel_stride: Int64(channels), height: 1,
+                data: to + index * rowLength, image_stride: 0, row_stride: 0, pixel_stride: Int64(channels), height: 1,
                 width: Int32(cells))
-            uk_from_planes(values.base + row * rowLength, Int32(channels), &map)
+            uk_from_planes(row.base, Int32(channels), &map)
         }
         return tensor
     }

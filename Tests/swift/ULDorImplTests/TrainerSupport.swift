@@ -69,7 +69,6 @@ final class FakeLearner: Learning {
     func calibrateBatchNorm(_ examples: [Example]) throws(ULDorError) { calibrated = examples.map(\.index) }
 }
 
-
 final class FakeSource: ExampleSource, @unchecked Sendable {
     let trainImages, validationImages: Int
     var bad: Set<Int> = []
@@ -160,7 +159,9 @@ final class FakeRun {
 
     static func open(_ path: String) throws(ULDorError) -> ByteSource {
         var source: ByteSource?, failure: ULDorError?
-        path.withCString { do throws(ULDorError) { source = try ByteSource(path: $0, memoryMap: false) } catch { failure = error } }
+        path.withCString {
+            do throws(ULDorError) { source = try ByteSource(path: $0, memoryMap: false) } catch { failure = error }
+        }
         guard let source else { throw failure ?? ULDorError(.io, path) }
         return source
     }

@@ -340,7 +340,9 @@ import Testing
 
     /// Wherever one process fails, both stop at the same step, and nobody waits for ever.
     @Test(arguments: [1, 2, 5, 8], [true, false]) func stopsTogether(call: Int, afterNormalisers: Bool) throws {
-        let results = Self.together(Meeting(size: 2)) { run in run.options.accumulation = 2 } configure: { rank, learner in
+        let results = Self.together(Meeting(size: 2)) { run in
+            run.options.accumulation = 2
+        } configure: { rank, learner in
             if rank == 1 { learner.failing = (call, .cancelled, afterNormalisers) }
         }
         #expect(results.allSatisfy { $0.error?.status == .cancelled })

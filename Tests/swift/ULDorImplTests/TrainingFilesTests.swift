@@ -21,7 +21,9 @@ import Testing
         if commits { try file.commit() }
     }
 
-    private func read(_ path: String) -> String? { FileManager.default.contents(atPath: path).map { String(decoding: $0, as: UTF8.self) } }
+    private func read(_ path: String) -> String? {
+        FileManager.default.contents(atPath: path).map { String(decoding: $0, as: UTF8.self) }
+    }
 
     @Test func replacesWhole() throws {
         let path = try directory() + "/file"
@@ -137,7 +139,9 @@ import Testing
         #expect(abs(mean) < 5 / root)
         #expect(abs(variance - 1) < 5 * 2.0.squareRoot() / root)
         var distance = 0.0
-        for (index, x) in normal.enumerated() { distance = max(distance, abs(erfc(-x / 2.0.squareRoot()) / 2 - Double(index) / Double(n))) }
+        for (index, x) in normal.enumerated() {
+            distance = max(distance, abs(erfc(-x / 2.0.squareRoot()) / 2 - Double(index) / Double(n)))
+        }
         #expect(distance < 2.5 / root)
         let uniform = values(.uniform(bound: 0.5), n)
         #expect(uniform.allSatisfy { abs($0) <= 0.5 })
@@ -148,7 +152,9 @@ import Testing
     }
 
     @Test func names() {
-        for bad in ["", "resnet", "resnet18:", "resnet18:stem", "resnet18:stem=0", "narrow:stem=513", "narrow:a=1", "narrow:fpn=99999"] {
+        for bad in [
+            "", "resnet", "resnet18:", "resnet18:stem", "resnet18:stem=0", "narrow:stem=513", "narrow:a=1", "narrow:fpn=99999",
+        ] {
             #expect(throws: ULDorError.self) { try Architecture(bad) }
         }
     }
@@ -161,7 +167,8 @@ import Testing
             (options.batch, options.accumulation) = (batch, accumulation)
             var places: [Int] = [], perStep: [[Int]] = []
             for rank in 0..<size {
-                options.reduction = Reduction(rank: rank, size: size, user: nil, doubles: { _, _, _ in 0 }, floats: { _, _, _ in 0 })
+                options.reduction = Reduction(
+                    rank: rank, size: size, user: nil, doubles: { _, _, _ in 0 }, floats: { _, _, _ in 0 })
                 let schedule = TrainingSchedule(options: options, images: images)
                 for step in 0..<schedule.steps {
                     if perStep.count <= step { perStep.append([]) }
@@ -183,7 +190,9 @@ import Testing
         var options = TrainerOptions()
         let schedule = TrainingSchedule(options: options, images: 10)
         let expected = [1e-3, 1e-3, 1e-3, 1e-3, 1e-4, 1e-4, 1e-4, 1e-4, 1e-5]
-        for (epoch, rate) in expected.enumerated() { #expect(abs(schedule.rate(epoch: epoch, totalSteps: 99) / rate - 1) < 1e-12) }
+        for (epoch, rate) in expected.enumerated() {
+            #expect(abs(schedule.rate(epoch: epoch, totalSteps: 99) / rate - 1) < 1e-12)
+        }
         options.rateEpochs = 0
         options.warmupSteps = 4
         let other = TrainingSchedule(options: options, images: 10)

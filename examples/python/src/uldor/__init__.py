@@ -13,6 +13,7 @@ from .errors import (
     BufferTooSmall, Busy, Cancelled, Degenerate, FileError, FormatError, ImageError, InternalError, InvalidArgument,
     ModelError, NoMemory, UldorError, Unsupported,
 )
+from .evaluation import Froc, FrocResult, FrocSubset, MaskOverlap, Sensitivity, mask_overlap
 from .gradients import run_gradients
 from .model import Model, ModelInfo
 from .pseudo_mask import PseudoMask
@@ -32,9 +33,9 @@ def library_version() -> str:
 
 __all__ = [
     "Augmentation", "BufferTooSmall", "Busy", "Cancelled", "Dataset", "DatasetImage", "DatasetInfo", "DatasetLesion",
-    "Degenerate", "Detection", "Diameter", "FileError", "FormatError", "INPUT_STEPS", "ImageError", "InputInfo",
-    "InternalError", "InvalidArgument", "Model", "ModelError", "ModelInfo", "NoMemory", "PseudoMask", "Reduction", "Result", "STAGES",
-    "Session", "SessionInfo", "Slices", "SourceImage", "SourceLesion",
-    "Trainer", "TrainerState", "TrainingEvent", "UldorError", "Unsupported", "library_version",
-    "run_gradients",
+    "Degenerate", "Detection", "Diameter", "FileError", "FormatError", "Froc", "FrocResult", "FrocSubset",
+    "INPUT_STEPS", "ImageError", "InputInfo", "InternalError", "InvalidArgument", "MaskOverlap", "Model",
+    "ModelError", "ModelInfo", "NoMemory", "PseudoMask", "Reduction", "Result", "STAGES", "Sensitivity", "Session",
+    "SessionInfo", "Slices", "SourceImage", "SourceLesion", "Trainer", "TrainerState", "TrainingEvent", "UldorError",
+    "Unsupported", "library_version", "mask_overlap", "run_gradients",
 ]

@@ -64,6 +64,19 @@ INPUT_PADDED = 5
 DETECTION_HAS_RECIST = 1
 DETECTION_HAS_MM = 2
 
+FROC_PAPER = 0
+FROC_DEEPLESION = 1
+FROC_APPEND_BY_LESION_SCORE = 0
+FROC_APPEND_BY_SCORE = 1
+FROC_IGNORE = 2
+FROC_FALSE_POSITIVE = -1
+FROC_REPEAT = -2
+FROC_IGNORED = -3
+FROC_ALL = 0
+FROC_TYPE = 1
+FROC_SIZE = 2
+FROC_GROUP = 3
+
 SPLIT_TRAIN = 1
 SPLIT_VALIDATION = 2
 SPLIT_TEST = 3
@@ -194,6 +207,54 @@ class pseudo_mask_info(Structure):
         ("struct_size", c_size_t), ("diameters_cross", c_int32), ("polygon_points", c_int32),
         ("centre_x", c_double), ("centre_y", c_double), ("area_px", c_double), ("angle_degrees", c_double),
         ("x1", c_double), ("y1", c_double), ("x2", c_double), ("y2", c_double),
+    ]
+
+
+class froc_options(Structure):
+    _fields_ = [
+        ("struct_size", c_size_t), ("allocator", POINTER(allocator)), ("convention", c_int32), ("false_positives", c_int32),
+        ("iou_threshold", c_double), ("bootstrap_samples", c_int32), ("threads", c_int32), ("seed", c_uint64),
+        ("confidence", c_double), ("size_bounds_mm", POINTER(c_double)), ("size_bound_count", c_size_t),
+    ]
+
+
+class froc_image(Structure):
+    _fields_ = [
+        ("struct_size", c_size_t), ("patient", c_uint64), ("lesion_boxes", POINTER(c_double)),
+        ("lesion_types", POINTER(c_int32)), ("lesion_sizes_mm", POINTER(c_double)), ("lesion_groups", POINTER(c_int32)),
+        ("lesion_count", c_size_t), ("boxes", POINTER(c_double)), ("scores", POINTER(c_double)),
+        ("lesion_scores", POINTER(c_double)), ("classes", POINTER(c_int32)), ("detection_count", c_size_t),
+    ]
+
+
+class froc_info(Structure):
+    _fields_ = [
+        ("struct_size", c_size_t), ("images", c_int64), ("patients", c_int64), ("lesions", c_int64), ("detections", c_int64),
+        ("hits", c_int64), ("false_positives", c_int64), ("repeats", c_int64), ("ignored", c_int64),
+        ("memory_bytes", c_int64), ("subsets", c_int32), ("levels", c_int32), ("average_precision", c_double),
+        ("average_precision_all_points", c_double), ("average_precision_50_95", c_double),
+    ]
+
+
+class froc_subset(Structure):
+    _fields_ = [
+        ("struct_size", c_size_t), ("kind", c_int32), ("value", c_int32), ("low_mm", c_double), ("high_mm", c_double),
+        ("lesions", c_int64), ("hits", c_int64), ("sensitivity", c_double), ("low", c_double), ("high", c_double),
+        ("samples", c_int32), ("reserved", c_int32),
+    ]
+
+
+class froc_sensitivity(Structure):
+    _fields_ = [
+        ("struct_size", c_size_t), ("level", c_double), ("sensitivity", c_double), ("low", c_double), ("high", c_double),
+        ("reached", c_int32), ("samples", c_int32),
+    ]
+
+
+class mask_overlap_info(Structure):
+    _fields_ = [
+        ("struct_size", c_size_t), ("area_a", c_int64), ("area_b", c_int64), ("intersection", c_int64), ("iou", c_double),
+        ("dice", c_double),
     ]
 
 
@@ -335,7 +396,8 @@ class gradients_options(Structure):
 
 STRUCTS: Tuple[type, ...] = (
     allocator, model_options, model_info, image, session_options, session_info, input_info, result_info, detection,
-    pseudo_mask_info, dataset_options, source_lesion, source_image, source, dataset_info, dataset_image, dataset_lesion,
+    pseudo_mask_info, froc_options, froc_image, froc_info, froc_subset, froc_sensitivity, mask_overlap_info,
+    dataset_options, source_lesion, source_image, source, dataset_info, dataset_image, dataset_lesion,
     augmentation, training_event, reduction, trainer_options, trainer_state, tensor, gradients_options)
 
 # Handles are void pointers: ctypes turns those that a call returns into int or None.
@@ -379,6 +441,19 @@ PROTOTYPES: List[Tuple[str, Any, List[Any]]] = [
     ("pseudo_mask_get_info", c_int32, [_recist, POINTER(pseudo_mask_info)]),
     ("pseudo_mask_get_bitmap", c_int32, [_recist, c_int32, c_int32, POINTER(c_uint8), c_size_t, c_size_t]),
     ("pseudo_mask_get_polygon", c_int32, [_recist, POINTER(c_double), c_size_t, POINTER(c_size_t)]),
+    ("froc_options_init", c_int32, [POINTER(froc_options), c_size_t]),
+    ("froc_create", c_int32, [POINTER(froc_options), _handle_out]),
+    ("froc_free", c_int32, [_handle]),
+    ("froc_image_init", c_int32, [POINTER(froc_image), c_size_t]),
+    ("froc_add_image", c_int32, [_handle, POINTER(froc_image), POINTER(c_int32)]),
+    ("froc_compute", c_int32, [_handle, POINTER(c_double), c_size_t]),
+    ("froc_get_info", c_int32, [_handle, POINTER(froc_info)]),
+    ("froc_get_subset", c_int32, [_handle, c_int32, POINTER(froc_subset)]),
+    ("froc_get_sensitivity", c_int32, [_handle, c_int32, c_int32, POINTER(froc_sensitivity)]),
+    ("froc_get_curve", c_int32, [_handle, POINTER(c_double), c_size_t, POINTER(c_size_t)]),
+    ("mask_overlap", c_int32,
+     [POINTER(c_uint8), c_size_t, POINTER(c_uint8), c_size_t, c_int32, c_int32, POINTER(mask_overlap_info)]),
+    ("mask_overlap_rle", c_int32, [POINTER(c_uint32), c_size_t, POINTER(c_uint32), c_size_t, POINTER(mask_overlap_info)]),
     ("dataset_options_init", c_int32, [POINTER(dataset_options), c_size_t]),
     ("dataset_open_deeplesion", c_int32, [c_char_p, POINTER(dataset_options), _handle_out]),
     ("source_init", c_int32, [POINTER(source), c_size_t]),

@@ -182,7 +182,7 @@ class Trainer(Handle):
         fields = dict(_abi.trainer_options._fields_)
         numbers = {name for name, kind in fields.items() if kind in (ctypes.c_int32, ctypes.c_int64, ctypes.c_uint64, ctypes.c_double)}
         for name, value in options.items():
-            if name not in numbers or name in ("resume", "train_split", "validation_split", "on_bad_image", "instructions"):
+            if name not in numbers or name in ("struct_size", "resume", "train_split", "validation_split", "on_bad_image", "instructions"):
                 raise TypeError(f"Trainer() got an unexpected keyword argument {name!r}")
             _set(raw, name, fields[name], value)
         raw.init_path, raw.architecture = _path(init), None if architecture is None else architecture.encode()

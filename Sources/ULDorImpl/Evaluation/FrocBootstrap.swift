@@ -1,0 +1,94 @@
+import ULDorKernels
+
+/// Sensitivities of samples drawn from the patients with replacement (docs/evaluation.md gives the draw).
+final class FrocBootstrap {
+    private let froc: Froc
+    private let tally: FrocTally
+    private let subsets: Int
+    /// sample x subset x (levels and the maximum): NaN where a sample has none.
+    let values: Buffer<Double>
+    private let weights: Buffer<UInt32>
+    private let counts: Buffer<Int>
+    /// Patients by ascending key: a draw must not depend on the order in which they came.
+    private let sorted: Buffer<UInt32>
+    private let members: Buffer<UInt8>
+
+    /// `members`: subset x stratum, 1 where the stratum is in the subset.
+    init(_ froc: Froc, _ tally: FrocTally, subsets: Int, members: borrowing Buffer<UInt8>) throws(ULDorError) {
+        let allocator = froc.options.allocator, options = froc.options, patients = froc.patients.count
+        (self.froc, self.tally, self.subsets) = (froc, tally, subsets)
+        let workers = Int(options.threads)
+        values = try Buffer(
+            count: try checkedProduct(options.samples, subsets, tally.levels.count + 1, of: "bootstrap"), allocator: allocator)
+        weights = try Buffer(count: try checkedProduct(workers, patients, of: "bootstrap"), allocator: allocator)
+        counts = try Buffer(count: try checkedProduct(workers, tally.counters, of: "bootstrap"), allocator: allocator)
+        sorted = try Buffer(count: patients, allocator: allocator)
+        self.members = try Buffer(count: members.count, allocator: allocator)
+        self.members.base.update(from: members.base, count: members.count)
+        for index in 0..<patients { sorted.base[index] = UInt32(index) }
+        let keys = froc.patients.keys.elements
+        heapSort(sorted.elements) { keys[Int($0)] < keys[Int($1)] }
+        var exec = uk_exec(threads: options.threads, state: nil)
+        _ = uk_parallel_for(
+            &exec, Int64(options.samples),
+            { context, sample, worker in
+                guard let context else { return }
+                Unmanaged<FrocBootstrap>.fromOpaque(context).takeUnretainedValue().draw(Int(sample), Int(worker))
+            }, Unmanaged.passUnretained(self).toOpaque())
+    }
+
+    private func draw(_ sample: Int, _ worker: Int) {
+        let patients = froc.patients.count, weight = weights.base + worker * patients
+        let counts = counts.base + worker * tally.counters
+        weight.update(repeating: 0, count: patients)
+        var random = SeededRandom(seed: froc.options.seed, image: sample, purpose: .bootstrap)
+        for _ in 0..<patients { weight[Int(sorted.base[random.below(patients)])] += 1 }
+        let (images, wrong) = tally.run(froc, weight, counts)
+        let levels = tally.levels.count, strata = tally.strata
+        for subset in 0..<subsets {
+            let row = values.base + (sample * subsets + subset) * (levels + 1)
+            let member = members.base + subset * strata
+            func sum(_ line: Int) -> Int {
+                var sum = 0
+                for stratum in 0..<strata where member[stratum] != 0 { sum += counts[line * strata + stratum] }
+                return sum
+            }
+            let lesions = sum(levels + 1)
+            for level in 0...levels {
+                let isReached = level == levels || froc.isReached(tally.levels[level], images: images, falsePositives: wrong)
+                row[level] = lesions > 0 && isReached ? Double(sum(level)) / Double(lesions) : .nan
+            }
+        }
+    }
+
+    /// Percentiles as numpy has them (method "linear"), over the samples that have a value.
+    func interval(
+        subset: Int, level: Int, scratch: UnsafeMutableBufferPointer<Double>
+    ) -> (low: Double, high: Double, samples: Int) {
+        let width = tally.levels.count + 1
+        var count = 0
+        for sample in 0..<froc.options.samples {
+            let value = values.base[(sample * subsets + subset) * width + level]
+            guard !value.isNaN else { continue }
+            scratch[count] = value
+            count += 1
+        }
+        guard count > 0 else { return (.nan, .nan, 0) }
+        let found = UnsafeMutableBufferPointer(rebasing: scratch[0..<count])
+        heapSort(found, by: <)
+        func percentile(_ fraction: Double) -> Double {
+            let place = Double(count - 1) * fraction
+            let below = Swift.min(Int(place), count - 1), above = Swift.min(below + 1, count - 1)
+            return found[below] + (found[above] - found[below]) * (place - Double(below))
+        }
+        let tail = (1 - froc.options.confidence) / 2
+        return (percentile(tail), percentile(1 - tail), count)
+    }
+}
+
+extension Froc {
+    /// Whether the curve gets as far as the level; one of the DeepLesion convention goes on for ever.
+    func isReached(_ level: Double, images: Int, falsePositives: Int) -> Bool {
+        options.convention == .deepLesion || level <= Double(falsePositives) / Double(images)
+    }
+}

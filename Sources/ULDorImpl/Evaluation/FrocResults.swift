@@ -1,0 +1,108 @@
+/// Everything that `uldor_froc_compute` finds.
+public final class FrocResults {
+    public struct Value: BitwiseCopyable {
+        public var sensitivity: Double
+        public var low = Double.nan, high = Double.nan
+        public var samples = 0
+        public var isReached = true
+    }
+    public struct Total: BitwiseCopyable {
+        public var lesions, hits: Int
+    }
+
+    public let subsets: [FrocSubset]
+    public let levels: Buffer<Double>
+    private let values: Buffer<Value>
+    private let totals: Buffer<Total>
+    private var points: GrowableBuffer<Double>
+    public let averagePrecision: (sampled: Double, all: Double, coco: Double)
+
+    init(_ froc: Froc, _ given: UnsafeBufferPointer<Double>) throws(ULDorError) {
+        let allocator = froc.options.allocator
+        levels = try Buffer(count: given.count, allocator: allocator)
+        for (index, level) in given.enumerated() { levels.base[index] = level }
+        subsets = FrocSubset.list(froc)
+        let strata = Swift.max(froc.kinds.count * froc.sizeSlots, 1), width = given.count + 1
+        let members = try Buffer<UInt8>(count: try checkedProduct(subsets.count, strata, of: "subsets"), allocator: allocator)
+        members.elements.update(repeating: 0)
+        if froc.kinds.count > 0 {
+            for (subset, of) in subsets.enumerated() {
+                for stratum in 0..<strata where of.contains(stratum, froc) { members.base[subset * strata + stratum] = 1 }
+            }
+        }
+        let timeline = try FrocTimeline(froc)
+        points = GrowableBuffer(allocator: allocator)
+        let order = (0..<given.count).sorted { (given[$0], $0) < (given[$1], $1) }
+        let tally = FrocTally(
+            timeline: timeline, levels: UnsafeBufferPointer(start: levels.base, count: given.count), order: order, strata: strata)
+        values = try Buffer(count: try checkedProduct(subsets.count, width, of: "results"), allocator: allocator)
+        totals = try Buffer(count: subsets.count, allocator: allocator)
+        let counts = try Buffer<Int>(count: tally.counters, allocator: allocator)
+        let once = try Buffer<UInt32>(count: froc.patients.count, allocator: allocator)
+        once.elements.update(repeating: 1)
+        let (images, wrong) = tally.run(froc, once.base, counts.base)
+        for subset in 0..<subsets.count {
+            func sum(_ line: Int) -> Int {
+                var sum = 0
+                for stratum in 0..<strata where members.base[subset * strata + stratum] != 0 {
+                    sum += counts.base[line * strata + stratum]
+                }
+                return sum
+            }
+            let lesions = sum(width)
+            totals.base[subset] = Total(lesions: lesions, hits: sum(given.count))
+            for level in 0..<width {
+                let isReached = level == given.count || froc.isReached(given[level], images: images, falsePositives: wrong)
+                values.base[subset * width + level] = Value(
+                    sensitivity: lesions > 0 && isReached ? Double(sum(level)) / Double(lesions) : .nan, isReached: isReached)
+            }
+        }
+        let precision = AveragePrecision(
+            detections: UnsafeBufferPointer(timeline.detections.elements), lesions: froc.lesions.count)
+        let (sampled, all) = precision.at(0)
+        var coco = 0.0
+        for step in 1...10 { coco += precision.at(step).sampled }
+        averagePrecision = (sampled, all, coco / 10)
+        try draw(timeline, froc)
+        guard froc.options.samples > 0 else { return }
+        let bootstrap = try FrocBootstrap(froc, tally, subsets: subsets.count, members: members)
+        let scratch = try Buffer<Double>(count: froc.options.samples, allocator: allocator)
+        for subset in 0..<subsets.count {
+            for level in 0..<width where values.base[subset * width + level].isReached {
+                let (low, high, samples) = bootstrap.interval(subset: subset, level: level, scratch: scratch.elements)
+                let place = subset * width + level
+                (values.base[place].low, values.base[place].high, values.base[place].samples) = (low, high, samples)
+            }
+        }
+    }
+
+    /// The curve's points.
+    private func draw(_ timeline: FrocTimeline, _ froc: Froc) throws(ULDorError) {
+        let images = Double(froc.images), lesions = Double(froc.lesions.count)
+        var hits = 0, wrong = 0, index = 0
+        while index < timeline.count {
+            let key = timeline.keys.base[index]
+            for isHit in [true, false] {
+                let first = index
+                while index < timeline.count, timeline.keys.base[index] == key,
+                    (timeline.events.base[index].stratum != FrocTimeline.wrong) == isHit
+                { index += 1 }
+                guard index > first else { continue }
+                if isHit { hits += index - first } else { wrong += index - first }
+                for value in [ImageMatcher.score(of: key), Double(wrong) / images, Double(hits) / lesions] {
+                    try points.append(value)
+                }
+            }
+        }
+    }
+
+    var bytes: Int { levels.bytes + values.bytes + totals.bytes + points.bytes }
+    public var pointCount: Int { points.count / 3 }
+    public func copyPoints(to out: UnsafeMutablePointer<Double>) {
+        if let base = points.elements.baseAddress { out.update(from: base, count: points.count) }
+    }
+    public func level(_ index: Int) -> Double { levels.base[index] }
+    public func total(_ subset: Int) -> Total { totals.base[subset] }
+    public func value(_ subset: Int, level: Int) -> Value { values.base[subset * (levels.count + 1) + level] }
+    public func maximum(_ subset: Int) -> Value { value(subset, level: levels.count) }
+}

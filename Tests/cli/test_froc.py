@@ -1,0 +1,123 @@
+"""uldor froc: what it reads, what it refuses, what it writes."""
+
+import json
+import xml.etree.ElementTree
+
+import numpy as np
+import pytest
+from PIL import Image
+
+HEADER = ("File_name,Patient_index,Study_index,Series_ID,Key_slice_index,Measurement_coordinates,Bounding_boxes,"
+          "Lesion_diameters_Pixel_,Normalized_lesion_location,Coarse_lesion_type,Possibly_noisy,Slice_range,Spacing_mm_px_,"
+          "Image_size,DICOM_windows,Patient_gender,Patient_age,Train_Val_Test")
+
+
+def row(patient, number, x, y, size=20, kind=3, split=3):
+    r = size / 2
+    recist = f"{x - r}, {y}, {x + r}, {y}, {x}, {y - r / 2}, {x}, {y + r / 2}"
+    box = f"{x - r - 5}, {y - r / 2 - 5}, {x + r + 5}, {y + r / 2 + 5}"
+    return (f'{patient:06d}_01_01_{number:03d}.png,{patient},1,1,{number},"{recist}","{box}","{size}, {size / 2}","0.5, 0.5, 0.5",'
+            f'{kind},0,"1, 20","0.8, 0.8, 5","512, 512","-175, 275",F,50.0,{split}')
+
+
+@pytest.fixture
+def truth(tmp_path):
+    path = tmp_path / "DL_info.csv"
+    rows = [row(p, n, 60 + 20 * n, 100 + p, size=6 + 9 * n, kind=n) for p in range(1, 9) for n in (1, 4)]
+    path.write_text("\n".join([HEADER, *rows, row(9, 1, 100, 100, split=1)]) + "\n")
+    return path
+
+
+def detections(**changes):
+    """One on each lesion but patient 8's, which is missed; and one beside it."""
+    found = []
+    for p in range(1, 8):
+        for n in (1, 4):
+            r, x, y = (6 + 9 * n) / 2, 60 + 20 * n, 100 + p
+            box = [x - r - 6, y - r / 2 - 6, 2 * r + 11, r + 11]
+            found.append({"file_name": f"{p:06d}_01_01_{n:03d}.png", "bbox": box, "score": 0.5 + p / 20, "category_id": 1})
+            found.append({"image_id": f"{p:06d}_01_01/{n:03d}", "bbox": [300, 300, 20, 30], "score": p / 20, "category_id": 1})
+    found[3].update(changes)
+    return found
+
+
+@pytest.fixture
+def results(tmp_path):
+    path = tmp_path / "results.json"
+    path.write_text(json.dumps(detections()))
+    return path
+
+
+def test_table_and_json(tool, truth, results, tmp_path):
+    out = tmp_path / "froc.json"
+    done = tool("froc", "--truth", truth, "--detections", results, "--json", out, "--bootstrap", 50, "--levels", "0,0.5,2")
+    assert done.returncode == 0, done.stderr
+    assert "16 images of 8 patients, 16 lesions; 28 detections: 14 false" in done.stdout
+    document = json.loads(out.read_text())
+    everything = document["subsets"][0]
+    assert everything["lesions"] == 16 and everything["hits"] == 14
+    assert [level["sensitivity"] for level in everything["levels"]] == [14 / 16, 14 / 16, None]
+    assert not everything["levels"][2]["reached"]
+    assert {s["name"] for s in document["subsets"]} == {"all", "type 1", "type 4", "< 10 mm", "10-30 mm", "> 30 mm"}
+    assert document["curve"][-1][1:] == [14 / 16, 14 / 16]
+    again = tool("froc", "--truth", truth, "--detections", results, "--json", "-", "--bootstrap", 50, "--levels", "0,0.5,2",
+                 "--threads", 1)
+    assert again.stdout == out.read_text()
+    deeplesion = tool("froc", "-t", truth, "-d", results, "-c", "deeplesion", "-l", "2", "-j", "-")
+    assert json.loads(deeplesion.stdout)["subsets"][0]["levels"][0]["sensitivity"] == 14 / 16
+
+
+def test_plots(tool, truth, results, tmp_path):
+    for name in ("plot.svg", "plot.png"):
+        done = tool("froc", "-t", truth, "-d", results, "-b", 50, "-q", "-p", tmp_path / name)
+        assert done.returncode == 0 and done.stdout == "", done.stderr
+    xml.etree.ElementTree.parse(tmp_path / "plot.svg")
+    pixels = np.asarray(Image.open(tmp_path / "plot.png"))
+    assert pixels.shape[:2] == (920, 1280) and (pixels != 255).any()
+
+
+@pytest.mark.parametrize("changes, text", [
+    (dict(image_id="000001_01_01/099"), r"[3]: unknown slice '000001_01_01/099'"),
+    (dict(image_id=99), "[3]: unknown slice"),
+    (dict(image_id="000009_01_01_001.png"), "[3]: slice 000009_01_01/001 is of another split"),
+    (dict(score=float("nan")), ""),
+    (dict(score=1.5), "[3]: score is 1.5"),
+    (dict(score="high"), "[3]: score is not a number"),
+    (dict(bbox=[1, 2, -3, 4]), "[3]: a box of negative size"),
+    (dict(bbox=[1, 2, 3]), "[3]: bbox is not"),
+    (dict(bbox=[1e300, 2, 3, 4]), "[3]: a box that reaches to"),
+    (dict(category_id=7), "[3]: category_id is 7"),
+    (dict(category_id=2), "000001_01_01/004: image 1: detection"),
+])
+def test_detections_that_cannot_be_used_are_named(tool, truth, tmp_path, changes, text):
+    path = tmp_path / "bad.json"
+    path.write_text(json.dumps(detections(**changes)))
+    out = tmp_path / "out.json"
+    done = tool("froc", "-t", truth, "-d", path, "-j", out)
+    assert done.returncode == 1 and done.stdout == "" and not out.exists()
+    assert str(path) in done.stderr and text in done.stderr
+
+
+def test_files_that_cannot_be_used_are_named(tool, truth, results, tmp_path):
+    lines = truth.read_text().splitlines()
+    bad = tmp_path / "bad.csv"
+    bad.write_text("\n".join([*lines[:3], lines[3].replace(',"', ',"x', 1), *lines[4:]]) + "\n")
+    done = tool("froc", "-t", bad, "-d", results)
+    assert done.returncode == 1 and f"{bad}:4:" in done.stderr
+    for content in ("{", "{}", "[1]"):
+        path = tmp_path / "wrong.json"
+        path.write_text(content)
+        done = tool("froc", "-t", truth, "-d", path)
+        assert done.returncode == 1 and str(path) in done.stderr
+    assert tool("froc", "-t", tmp_path / "none.csv", "-d", results).returncode == 1
+    assert tool("froc", "-t", truth, "-d", tmp_path / "none.json").returncode == 1
+    assert tool("froc", "-t", truth, "-d", results, "-j", "/dev/full").returncode == 1
+
+
+def test_usage(tool, truth, results):
+    assert tool("froc", "--help").returncode == 0
+    for bad in ([], ["-t", truth], ["-t", truth, "-d", results, "x"], ["-t", truth, "-d", results, "-p", "plot.pdf"],
+                ["-t", truth, "-d", results, "-l", "-1"], ["-t", truth, "-d", results, "-c", "other"],
+                ["-t", truth, "-d", results, "--split", "tests"], ["--wrong"]):
+        done = tool("froc", *bad)
+        assert done.returncode == 2 and "uldor froc --help" in done.stderr

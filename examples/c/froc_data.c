@@ -1,0 +1,184 @@
+/* froc_data.c - see froc_data.h */
+#include "froc_data.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <jansson.h>
+
+#include "message.h"
+
+/* After so many the rest is only counted: a wrong file would fill the screen. */
+enum { MOST_TOLD = 20 };
+
+static int find_image(const json_t *entry, const uldor_dataset *truth, int32_t split, int64_t *index, reason *why) {
+    const json_t *name = json_object_get(entry, "file_name"), *id = json_object_get(entry, "image_id");
+    uldor_dataset_info info = {.struct_size = sizeof info};
+    uldor_dataset_image image = {.struct_size = sizeof image};
+    if (name == NULL) name = id;
+    if (json_is_string(name)) {
+        if (uldor_dataset_find(truth, json_string_value(name), index) < 0)
+            return reason_set(why, "unknown slice '%s': the truth has no such image", json_string_value(name));
+    } else if (json_is_integer(name)) {
+        uldor_dataset_get_info(truth, &info);
+        *index = json_integer_value(name);
+        if (*index < 0 || *index >= info.images)
+            return reason_set(why, "unknown slice: image_id %lld is not within 0 to %lld", (long long)*index,
+                              (long long)info.images - 1);
+    } else {
+        return reason_set(why, "neither file_name nor image_id");
+    }
+    if (uldor_dataset_get_image(truth, *index, &image) < 0) return reason_set(why, "%s", uldor_last_error());
+    if (split != 0 && image.split != split)
+        return reason_set(why, "slice %s is of another split", image.name);
+    return 0;
+}
+
+static int number(const json_t *value, const char *name, double *result, reason *why) {
+    if (!json_is_number(value)) return reason_set(why, "%s is not a number", name);
+    *result = json_number_value(value);
+    return isfinite(*result) ? 0 : reason_set(why, "%s is not finite", name);
+}
+
+static int read_entry(const json_t *entry, const uldor_dataset *truth, int32_t split, froc_detection *detection, reason *why) {
+    static const char *const sides[] = {"bbox[0]", "bbox[1]", "bbox[2]", "bbox[3]"};
+    double values[4];
+    if (!json_is_object(entry)) return reason_set(why, "not an object");
+    if (find_image(entry, truth, split, &detection->image, why) != 0) return -1;
+    const json_t *box = json_object_get(entry, "bbox"), *category = json_object_get(entry, "category_id");
+    if (!json_is_array(box) || json_array_size(box) != 4) return reason_set(why, "bbox is not [x, y, width, height]");
+    for (size_t i = 0; i < 4; i++)
+        if (number(json_array_get(box, i), sides[i], &values[i], why) != 0) return -1;
+    if (values[2] < 0 || values[3] < 0)
+        return reason_set(why, "a box of negative size, %g x %g", values[2], values[3]);
+    memcpy(detection->box, (double[]){values[0], values[1], values[0] + values[2], values[1] + values[3]}, sizeof detection->box);
+    for (int i = 0; i < 4; i++)
+        if (!(fabs(detection->box[i]) <= 1e9)) return reason_set(why, "a box that reaches to %g", detection->box[i]);
+    if (number(json_object_get(entry, "score"), "score", &detection->score, why) != 0) return -1;
+    if (detection->score < 0 || detection->score > 1) return reason_set(why, "score is %g, not within 0 to 1", detection->score);
+    if (category != NULL && !json_is_integer(category)) return reason_set(why, "category_id is not an integer");
+    json_int_t class_index = category != NULL ? json_integer_value(category) : ULDOR_CLASS_LESION;
+    if (class_index != ULDOR_CLASS_LESION && class_index != ULDOR_CLASS_FALSE_POSITIVE)
+        return reason_set(why, "category_id is %lld, neither 1 (lesion) nor 2 (false positive)", (long long)class_index);
+    detection->class_index = (int32_t)class_index;
+    detection->lesion_score = NAN;
+    const json_t *lesion_score = json_object_get(entry, "lesion_score");
+    if (lesion_score == NULL || json_is_null(lesion_score)) return 0;
+    if (number(lesion_score, "lesion_score", &detection->lesion_score, why) != 0) return -1;
+    return detection->lesion_score >= 0 && detection->lesion_score <= 1
+               ? 0 : reason_set(why, "lesion_score is %g, not within 0 to 1", detection->lesion_score);
+}
+
+static int by_image(const void *a, const void *b) {
+    int64_t first = ((const froc_detection *)a)->image, second = ((const froc_detection *)b)->image;
+    return (first > second) - (first < second);
+}
+
+int froc_detections_read(const char *path, const uldor_dataset *truth, int32_t split, froc_detections *detections) {
+    json_error_t error;
+    *detections = (froc_detections){0};
+    json_t *document = strcmp(path, "-") == 0 ? json_loadf(stdin, 0, &error) : json_load_file(path, 0, &error);
+    if (document == NULL) {
+        if (error.line > 0) message_error(path, "line %d: %s", error.line, error.text);
+        else message_error(path, "%s", error.text);
+        return -1;
+    }
+    if (!json_is_array(document)) {
+        message_error(path, "not a list of detections");
+        json_decref(document);
+        return -1;
+    }
+    size_t count = json_array_size(document), bad = 0;
+    detections->items = calloc(count + 1, sizeof *detections->items);
+    if (detections->items == NULL) {
+        message_error(NULL, "not enough memory");
+        json_decref(document);
+        return -1;
+    }
+    for (size_t i = 0; i < count; i++) {
+        reason why;
+        if (read_entry(json_array_get(document, i), truth, split, &detections->items[i], &why) == 0) continue;
+        if (++bad <= MOST_TOLD) message_error(path, "[%zu]: %s", i, why.text);
+    }
+    if (bad > MOST_TOLD) message_error(path, "%zu more detections cannot be used", bad - MOST_TOLD);
+    detections->count = count;
+    json_decref(document);
+    qsort(detections->items, count, sizeof *detections->items, by_image);
+    if (bad == 0) return 0;
+    froc_detections_free(detections);
+    return -1;
+}
+
+void froc_detections_free(froc_detections *detections) {
+    free(detections->items);
+    *detections = (froc_detections){0};
+}
+
+/* The arrays of one image. */
+typedef struct arrays {
+    double *lesion_boxes, *sizes, *boxes, *scores, *lesion_scores;
+    int32_t *types, *classes;
+} arrays;
+
+static void free_arrays(arrays *a) {
+    free(a->lesion_boxes), free(a->sizes), free(a->boxes), free(a->scores), free(a->lesion_scores), free(a->types);
+    free(a->classes);
+}
+
+static int add(uldor_froc *froc, const uldor_dataset *truth, int64_t index, const uldor_dataset_image *about,
+               const froc_detection *items, size_t count, reason *why) {
+    size_t lesions = (size_t)about->lesions;
+    arrays a = {.lesion_boxes = calloc(lesions + 1, 4 * sizeof(double)), .sizes = calloc(lesions + 1, sizeof(double)),
+                .boxes = calloc(count + 1, 4 * sizeof(double)), .scores = calloc(count + 1, sizeof(double)),
+                .lesion_scores = calloc(count + 1, sizeof(double)), .types = calloc(lesions + 1, sizeof(int32_t)),
+                .classes = calloc(count + 1, sizeof(int32_t))};
+    int status = 0;
+    if (!a.lesion_boxes || !a.sizes || !a.boxes || !a.scores || !a.lesion_scores || !a.types || !a.classes)
+        status = reason_set(why, "not enough memory");
+    size_t used = 0;
+    for (size_t i = 0; status == 0 && i < lesions; i++) {
+        uldor_dataset_lesion lesion = {.struct_size = sizeof lesion};
+        if (uldor_dataset_get_lesion(truth, index, (int32_t)i, &lesion) < 0) {
+            status = reason_set(why, "%s", uldor_last_error());
+        } else if (lesion.class_index == ULDOR_CLASS_LESION) {
+            memcpy(a.lesion_boxes + 4 * used, (double[]){lesion.x1, lesion.y1, lesion.x2, lesion.y2}, 4 * sizeof(double));
+            a.sizes[used] = lesion.long_mm > 0 ? lesion.long_mm : NAN;
+            a.types[used++] = lesion.type;
+        }
+    }
+    for (size_t i = 0; status == 0 && i < count; i++) {
+        memcpy(a.boxes + 4 * i, items[i].box, sizeof items[i].box);
+        a.scores[i] = items[i].score;
+        a.lesion_scores[i] = items[i].lesion_score;
+        a.classes[i] = items[i].class_index;
+    }
+    uldor_froc_image image;
+    uldor_froc_image_init(&image, sizeof image);
+    image.patient = (uint64_t)about->patient;
+    image.lesion_boxes = a.lesion_boxes, image.lesion_sizes_mm = a.sizes, image.lesion_types = a.types;
+    image.lesion_count = used;
+    image.boxes = a.boxes, image.scores = a.scores, image.lesion_scores = a.lesion_scores, image.classes = a.classes;
+    image.detection_count = count;
+    if (status == 0 && uldor_froc_add_image(froc, &image, NULL) < 0)
+        status = reason_set(why, "%s: %s", about->name, uldor_last_error());
+    free_arrays(&a);
+    return status;
+}
+
+int froc_add_all(uldor_froc *froc, const uldor_dataset *truth, int32_t split, const froc_detections *detections, reason *why) {
+    uldor_dataset_info info = {.struct_size = sizeof info};
+    size_t next = 0;
+    int64_t added = 0;
+    uldor_dataset_get_info(truth, &info);
+    for (int64_t index = 0; index < info.images; index++) {
+        uldor_dataset_image image = {.struct_size = sizeof image};
+        size_t first = next;
+        while (next < detections->count && detections->items[next].image == index) next++;
+        if (uldor_dataset_get_image(truth, index, &image) < 0) return reason_set(why, "%s", uldor_last_error());
+        if (split != 0 && image.split != split) continue;
+        if (add(froc, truth, index, &image, detections->items + first, next - first, why) != 0) return -1;
+        added++;
+    }
+    return added > 0 ? 0 : reason_set(why, "no image of this split");
+}

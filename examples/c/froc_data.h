@@ -1,0 +1,34 @@
+/* froc_data.h - truth from a data set and detections from COCO-style JSON, brought together image by image */
+#ifndef FROC_DATA_H
+#define FROC_DATA_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <uldor.h>
+
+#include "reason.h"
+
+typedef struct froc_detection {
+    int64_t image; /* of the data set */
+    double box[4], score, lesion_score; /* lesion_score: NaN where it is not given */
+    int32_t class_index;
+} froc_detection;
+
+typedef struct froc_detections {
+    froc_detection *items; /* by image */
+    size_t count;
+} froc_detections;
+
+/*
+ * Reads a list of {"image_id" or "file_name", "bbox": [x, y, width, height], "score", "category_id", "lesion_score"}. Every entry that
+ * cannot be used (unknown slice, another split, NaN, negative size ...) is named on standard error with its index; -1 then.
+ * `split`: 0: all.
+ */
+int froc_detections_read(const char *path, const uldor_dataset *truth, int32_t split, froc_detections *detections);
+void froc_detections_free(froc_detections *detections);
+
+/* Adds all images of the split. */
+int froc_add_all(uldor_froc *froc, const uldor_dataset *truth, int32_t split, const froc_detections *detections, reason *why);
+
+#endif

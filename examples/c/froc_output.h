@@ -1,0 +1,32 @@
+/* froc_output.h - the table, the JSON and the plot of a computed FROC */
+#ifndef FROC_OUTPUT_H
+#define FROC_OUTPUT_H
+
+#include <stdbool.h>
+
+#include <uldor.h>
+
+#include "reason.h"
+
+/* Levels that are only there for the plot's band follow the `levels` that were asked for. */
+typedef struct froc_report {
+    const uldor_froc *froc;
+    const char *convention;
+    int32_t levels; /* asked for */
+    double iou_threshold, confidence;
+    int32_t bootstrap;
+    bool is_continued; /* the curve goes on level past its end */
+} froc_report;
+
+int froc_print_table(const froc_report *report, reason *why);
+int froc_write_json(const froc_report *report, const char *path, reason *why);
+/* SVG or PNG, by the name's ending. */
+int froc_write_plot(const froc_report *report, const char *path, reason *why);
+bool froc_plot_is_known(const char *path);
+
+/* The false positives an image that the plot reaches from and to, and how many levels its band wants in between. */
+#define FROC_PLOT_FIRST 0.125
+#define FROC_PLOT_LAST 16.0
+enum { FROC_PLOT_LEVELS = 57 };
+
+#endif
