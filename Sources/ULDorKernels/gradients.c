@@ -21,7 +21,11 @@ static void mask_piece(const void *context, int64_t piece, int32_t worker)
     const arrays *a = context;
     const float *restrict from = a->from;
     float *restrict to = a->to;
-    for (int64_t i = piece * PIECE, end = end_of(piece, a->count); i < end; i++) to[i] = from[i] > 0 ? to[i] : 0;
+    for (int64_t i = piece * PIECE, end = end_of(piece, a->count); i < end; i++) {
+        /* Read whatever becomes of it, or there is a branch for each. */
+        float gradient = to[i];
+        to[i] = from[i] > 0 ? gradient : 0;
+    }
 }
 
 int uk_relu_gradient(const uk_exec *exec, const float *output, float *gradient, int64_t count)

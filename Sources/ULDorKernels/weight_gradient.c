@@ -1,4 +1,4 @@
-#include "ULDorKernels.h"
+#include "winograd_gradient.h"
 
 /*
  * The jobs of a weight gradient: blocks of output channels times blocks of input panels, all taps; where these are few, the pixels
@@ -36,7 +36,11 @@ static plan plan_of(const uk_gradient *g, const uk_gradient *flat, int32_t threa
     p->images = flat->batch;
     p->out_height = flat->output_gradient.height;
     p->out_width = flat->output_gradient.width;
-    p->phases = g->stride * g->stride;
+    /* A kernel smaller than the stride reads some phases only. */
+    p->phase_side = g->kernel < g->stride ? g->kernel : g->stride;
+    p->first_phase = g->kernel < g->stride ? -g->pad - floor_div(-g->pad, g->stride) * g->stride : 0;
+    if (p->first_phase + p->phase_side > g->stride) p->first_phase = 0, p->phase_side = g->stride;
+    p->phases = p->phase_side * p->phase_side;
     p->taps = g->kernel * g->kernel;
     p->first_y = p->first_x = floor_div(-g->pad, g->stride);
     int32_t border = floor_div(g->kernel - 1 - g->pad, g->stride) - p->first_y;
@@ -55,8 +59,8 @@ static plan plan_of(const uk_gradient *g, const uk_gradient *flat, int32_t threa
     for (int32_t t = 0; t < p->taps; t++) {
         int32_t y = t / g->kernel - g->pad, x = t % g->kernel - g->pad;
         int32_t step_y = floor_div(y, g->stride), step_x = floor_div(x, g->stride);
-        int32_t phase = (y - step_y * g->stride) * g->stride + x - step_x * g->stride;
-        p->tap[t] = phase * p->phase_floats +
+        int32_t phase_y = y - step_y * g->stride - p->first_phase, phase_x = x - step_x * g->stride - p->first_phase;
+        p->tap[t] = (phase_y * p->phase_side + phase_x) * p->phase_floats +
                     ((int64_t)(step_y - p->first_y) * p->grid_width + step_x - p->first_x) * UK_PANEL;
     }
 
@@ -89,15 +93,25 @@ static uk_gradient flattened(const uk_gradient *g)
     return flat;
 }
 
-int64_t uk_weight_gradient_floats(const uk_table *table, const uk_gradient *g, int32_t threads)
+static int64_t direct_floats(const uk_gradient *g, int32_t threads)
 {
-    (void)table;
     uk_gradient flat = flattened(g);
     plan plan = plan_of(g, &flat, threads);
     /* The most partial sums that fewer pixels could need, so that less work never takes more memory. */
     int64_t jobs = (int64_t)plan.row_blocks * plan.panel_blocks;
     int64_t least = plan.sums * (threads < jobs ? threads : jobs);
     return plan.row_floats + plan.panel_floats + (plan.sum_floats > least ? plan.sum_floats : least) + UK_PANEL;
+}
+
+int64_t uk_weight_gradient_floats(const uk_table *table, const uk_gradient *g, int32_t threads, bool exact)
+{
+    (void)table;
+    if (exact || !uk_is_winograd_gradient(g)) return direct_floats(g, threads);
+    /* Fewer images, for which this is not chosen, must not need more. */
+    uk_gradient fewer = *g;
+    fewer.batch = uk_winograd_gradient_from(g) - 1;
+    int64_t direct = direct_floats(&fewer, threads), floats = uk_winograd_gradient_floats(g);
+    return direct > floats ? direct : floats;
 }
 
 typedef struct work {
@@ -150,26 +164,47 @@ static void add_sums(const float *from, int64_t split, int32_t splits, float sca
     }
 }
 
+/* The same for UK_PANEL channels of all taps: sums are [tap][channel], `width` floats from tap to tap, and `to` [channel][tap]. */
+static inline __attribute__((always_inline)) void add_taps(const float *from, int64_t width, int64_t split, int32_t splits,
+                                                           float scale, int32_t taps, float *restrict to)
+{
+    float sums[UK_MOST_TAPS * UK_PANEL];
+    for (int32_t tap = 0; tap < taps; tap++)
+        for (int32_t c = 0; c < UK_PANEL; c++) {
+            float sum = from[tap * width + c];
+            for (int32_t s = 1; s < splits; s++) sum += from[s * split + tap * width + c];
+            sums[tap * UK_PANEL + c] = scale * sum;
+        }
+    for (int32_t c = 0; c < UK_PANEL; c++)
+        for (int32_t tap = 0; tap < taps; tap++) to[c * taps + tap] += sums[tap * UK_PANEL + c];
+}
+
 /* Adds a block's sums, over all splits, to the weights' gradient. */
 static void finish(const work *w, const block *b, const float *sums)
 {
     const plan *plan = w->plan;
     const uk_gradient *g = plan->product.gradient;
-    int32_t taps = plan->product.taps, first = b->panel * UK_PANEL;
+    int32_t taps = plan->product.taps, first = b->panel * UK_PANEL, splits = plan->splits;
     int32_t channels = b->panels * UK_PANEL < g->channels - first ? b->panels * UK_PANEL : g->channels - first;
     int64_t width = (int64_t)b->panels * UK_PANEL, row_floats = taps * width, split = plan->sums;
     for (int32_t row = 0; row < b->rows; row++) {
-        int32_t o = b->row + row;
+        int32_t o = b->row + row, c = 0;
         float scale = g->scale ? g->scale[o] : 1.0f, *to = g->weight_gradient + ((int64_t)o * g->channels + first) * taps;
         const float *from = sums + row * row_floats;
-        if (taps == 1) add_sums(from, split, plan->splits, scale, channels, to);
-        else
-            for (int32_t c = 0; c < channels; c++)
-                for (int32_t tap = 0; tap < taps; tap++) {
-                    float sum = from[tap * width + c];
-                    for (int32_t s = 1; s < plan->splits; s++) sum += from[s * split + tap * width + c];
-                    *to++ += scale * sum;
-                }
+        if (taps == 1) {
+            add_sums(from, split, splits, scale, channels, to);
+            continue;
+        }
+        for (; c + UK_PANEL <= channels; c += UK_PANEL)
+            if (taps == 9 && splits == 1) add_taps(from + c, width, split, 1, scale, 9, to + c * 9);
+            else if (taps == 9 && splits == 2) add_taps(from + c, width, split, 2, scale, 9, to + c * 9);
+            else add_taps(from + c, width, split, splits, scale, taps, to + c * taps);
+        for (; c < channels; c++)
+            for (int32_t tap = 0; tap < taps; tap++) {
+                float sum = from[tap * width + c];
+                for (int32_t s = 1; s < splits; s++) sum += from[s * split + tap * width + c];
+                to[c * taps + tap] += scale * sum;
+            }
     }
 }
 
@@ -194,7 +229,7 @@ static void finish_splits(const void *context, int64_t job, int32_t worker)
     finish(w, &b, w->sums + job * w->plan->splits * w->plan->sums);
 }
 
-int uk_weight_gradient(const uk_exec *exec, const uk_table *table, const uk_gradient *g, float *scratch)
+static int direct(const uk_exec *exec, const uk_table *table, const uk_gradient *g, float *scratch)
 {
     uk_gradient flat = flattened(g);
     plan plan = plan_of(g, &flat, exec->threads);
@@ -208,6 +243,13 @@ int uk_weight_gradient(const uk_exec *exec, const uk_table *table, const uk_grad
     if (status == UK_OK) status = uk_parallel_for(exec, (int64_t)p->images * p->phases * p->grid_height, pack_panels, &w);
     if (status == UK_OK) status = uk_parallel_for(exec, jobs * plan.splits, multiply, &w);
     if (status == UK_OK && plan.splits > 1) status = uk_parallel_for(exec, jobs, finish_splits, &w);
+    return status;
+}
+
+int uk_weight_gradient(const uk_exec *exec, const uk_table *table, const uk_gradient *g, bool exact, float *scratch)
+{
+    bool is_winograd = !exact && uk_is_winograd_gradient(g);
+    int status = is_winograd ? uk_winograd_gradient(exec, table, g, scratch) : direct(exec, table, g, scratch);
     if (status == UK_OK && g->bias_gradient)
         status = uk_bias_gradient(exec, &g->output_gradient, g->batch, g->out_channels, g->bias_gradient);
     return status;

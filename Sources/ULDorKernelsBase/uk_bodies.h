@@ -19,6 +19,7 @@
 #include "bodies/winograd_transforms.h"
 #include "bodies/winograd.h"
 #include "bodies/weight_gradient.h"
+#include "bodies/winograd_gradient.h"
 #include "bodies/roi_align.h"
 #include "bodies/max_pool.h"
 #include "bodies/suppress.h"
@@ -33,6 +34,10 @@ const uk_table UK_TABLE = {
     .gradient_rows = gradient_rows,
     .gradient_panels = gradient_panels,
     .weight_gradient_job = weight_gradient_job,
+    .winograd_gradient_inputs = winograd_gradient_inputs,
+    .winograd_gradient_rows = winograd_gradient_rows,
+    .winograd_gradient_job = winograd_gradient_job,
+    .winograd_gradient_finish = winograd_gradient_finish,
     .roi_align = roi_align,
     .roi_align_gradient = roi_align_gradient,
     .max_pool_row = max_pool_row,

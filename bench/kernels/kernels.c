@@ -7,71 +7,7 @@
  * INSTRUCTIONS: best, avx512, avx2, portable. LAYER: only those whose name has this in it. chosen: only the algorithm that the
  * library would choose.
  */
-#define _DEFAULT_SOURCE
-#include <math.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/mman.h>
-#include <time.h>
-
-#include "ULDorKernels.h"
-#include "ULDorKernelsAVX2.h"
-#include "ULDorKernelsAVX512.h"
-#include "layers.h"
-
-enum { ROUNDS = 9 };
-
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
-static float *filled(int64_t count)
-{
-    size_t bytes = ((size_t)count * 4 + (2 << 20)) >> 21 << 21;
-    float *p = aligned_alloc(2 << 20, bytes);
-    if (p && !getenv("SMALL")) madvise(p, bytes, MADV_HUGEPAGE);
-    uint32_t state = 1;
-    for (int64_t i = 0; p && i < count; i++) {
-        state = state * 1664525u + 1013904223u;
-        p[i] = (float)(state >> 8) * 0x1p-24f - 0.25f;
-    }
-    return p;
-}
-
-static uk_map map_of(float *data, int32_t size, int32_t channels)
-{
-    return (uk_map){data, (int64_t)size * size * channels, (int64_t)size * channels, channels, size, size};
-}
-
-static double median(double *values, int count)
-{
-    for (int i = 1; i < count; i++)
-        for (int j = i; j > 0 && values[j] < values[j - 1]; j--) {
-            double t = values[j];
-            values[j] = values[j - 1], values[j - 1] = t;
-        }
-    return values[count / 2];
-}
-
-/* What this table's instructions give in registers, GFLOP/s: the program fma_peak beside this one measures it. 0: not known. */
-static double measure_peak(const char *self, int32_t threads, const char *instructions)
-{
-    const char *slash = strrchr(self, '/');
-    char command[4096], line[256], name[32];
-    snprintf(command, sizeof command, "'%.*sfma_peak' %d", slash ? (int)(slash - self + 1) : 0, self, threads);
-    FILE *output = popen(command, "r");
-    double median, best, peak = 0;
-    while (output && fgets(line, sizeof line, output))
-        if (sscanf(line, "{\"instructions\": \"%31[^\"]\", \"threads\": %*d, \"median_gflops\": %lf, \"best_gflops\": %lf", name, &median,
-                   &best) == 3 && !strcmp(name, instructions))
-            peak = best;
-    if (output) pclose(output);
-    return peak;
-}
+#include "common.h"
 
 static double time_layer(const uk_exec *exec, const uk_table *table, const layer *l, bool exact, bool *is_winograd)
 {
@@ -112,11 +48,7 @@ static double time_layer(const uk_exec *exec, const uk_table *table, const layer
 int main(int argc, char **argv)
 {
     uk_exec exec = {argc > 1 ? atoi(argv[1]) : 1, NULL};
-    const char *wanted = argc > 2 ? argv[2] : "best";
-    const uk_table *table = !strcmp(wanted, "avx512")     ? &uk_table_avx512
-                            : !strcmp(wanted, "avx2")     ? &uk_table_avx2
-                            : !strcmp(wanted, "portable") ? uk_table_for(UK_PORTABLE)
-                                                          : uk_table_for(UK_BEST);
+    const uk_table *table = table_named(argc > 2 ? argv[2] : "best");
     double best = measure_peak(argv[0], exec.threads, table->name), total = 0, all = 0;
     printf("%s, %d thread%s: multiply-adds in registers give %.0f GFLOP/s\n\n", table->name, exec.threads, exec.threads > 1 ? "s" : "",
            best);

@@ -52,4 +52,44 @@ static const layer layers[] = {
     {"mask predictor", 100, 28, 256, 2, 1, 1, 1, 0},
 };
 
+/*
+ * Those whose gradients a training step takes, two images of 512 x 512, 512 regions an image, 128 of them with a mask: all but
+ * the stem and layer1, which are frozen. A transposed convolution's weight gradient is that of the way back.
+ */
+static const layer trained_layers[] = {
+    {"layer2 1x1 in", 2, 128, 256, 128, 1, 1, 1, 0},
+    {"layer2 1x1 in", 2, 64, 512, 128, 1, 1, 3, 0},
+    {"layer2 projection/2", 2, 128, 256, 512, 1, 2, 1, 0},
+    {"layer2 3x3/2", 2, 128, 128, 128, 3, 2, 1, 0},
+    {"layer2 3x3", 2, 64, 128, 128, 3, 1, 3, 0},
+    {"layer2 1x1 out", 2, 64, 128, 512, 1, 1, 4, 0},
+    {"layer3 1x1 in", 2, 64, 512, 256, 1, 1, 1, 0},
+    {"layer3 1x1 in", 2, 32, 1024, 256, 1, 1, 22, 0},
+    {"layer3 projection/2", 2, 64, 512, 1024, 1, 2, 1, 0},
+    {"layer3 3x3/2", 2, 64, 256, 256, 3, 2, 1, 0},
+    {"layer3 3x3", 2, 32, 256, 256, 3, 1, 22, 0},
+    {"layer3 1x1 out", 2, 32, 256, 1024, 1, 1, 23, 0},
+    {"layer4 1x1 in", 2, 32, 1024, 512, 1, 1, 1, 0},
+    {"layer4 1x1 in", 2, 16, 2048, 512, 1, 1, 2, 0},
+    {"layer4 projection/2", 2, 32, 1024, 2048, 1, 2, 1, 0},
+    {"layer4 3x3/2", 2, 32, 512, 512, 3, 2, 1, 0},
+    {"layer4 3x3", 2, 16, 512, 512, 3, 1, 2, 0},
+    {"layer4 1x1 out", 2, 16, 512, 2048, 1, 1, 3, 0},
+    {"FPN inner P5", 2, 16, 2048, 256, 1, 1, 1, 0},
+    {"FPN inner P4", 2, 32, 1024, 256, 1, 1, 1, 0},
+    {"FPN inner P3", 2, 64, 512, 256, 1, 1, 1, 0},
+    {"FPN inner P2", 2, 128, 256, 256, 1, 1, 1, 0},
+    {"FPN, RPN 3x3 P2", 2, 128, 256, 256, 3, 1, 2, 0},
+    {"FPN, RPN 3x3 P3", 2, 64, 256, 256, 3, 1, 2, 0},
+    {"FPN, RPN 3x3 P4", 2, 32, 256, 256, 3, 1, 2, 0},
+    {"FPN, RPN 3x3 P5", 2, 16, 256, 256, 3, 1, 2, 0},
+    {"RPN 3x3 P6", 2, 8, 256, 256, 3, 1, 1, 0},
+    {"RPN predictor P2", 2, 128, 256, 15, 1, 1, 1, 0},
+    {"fc6", 1024, 1, 12544, 1024, 1, 1, 1, 0},
+    {"fc7", 1024, 1, 1024, 1024, 1, 1, 1, 0},
+    {"mask 3x3", 256, 14, 256, 256, 3, 1, 4, 0},
+    {"mask 2x2/2 back", 256, 28, 256, 256, 2, 2, 1, 0},
+    {"mask predictor", 256, 28, 256, 2, 1, 1, 1, 0},
+};
+
 #endif

@@ -97,9 +97,9 @@ int32_t uk_suppress(const uk_exec *exec, const uk_table *table, const float *box
 int64_t uk_input_gradient_floats(const uk_table *table, const uk_gradient *g, int32_t threads, bool exact);
 int uk_input_gradient(const uk_exec *exec, const uk_table *table, const uk_gradient *g, bool exact, float *scratch);
 
-/* The gradients of weights and bias are added to those of `g`. `scratch` likewise. */
-int64_t uk_weight_gradient_floats(const uk_table *table, const uk_gradient *g, int32_t threads);
-int uk_weight_gradient(const uk_exec *exec, const uk_table *table, const uk_gradient *g, float *scratch);
+/* The gradients of weights and bias are added to those of `g`, Winograd and `scratch` likewise. */
+int64_t uk_weight_gradient_floats(const uk_table *table, const uk_gradient *g, int32_t threads, bool exact);
+int uk_weight_gradient(const uk_exec *exec, const uk_table *table, const uk_gradient *g, bool exact, float *scratch);
 
 /* Sums over all pixels, added to `bias_gradient`. */
 int uk_bias_gradient(const uk_exec *exec, const uk_map *gradient, int32_t batch, int32_t channels, float *bias_gradient);
@@ -226,5 +226,8 @@ int64_t uk_next_edge(const float *row, int64_t first, int64_t width, float thres
 
 /* The definition of the convolution, in double precision and without any cleverness: what tests compare with. */
 void uk_convolve_reference(const uk_conv *conv, const float *weights);
+
+/* The same for gradients: adds to those of weights and bias, and writes (or adds to) the input's; each where its address is not NULL. */
+void uk_gradient_reference(const uk_gradient *gradient);
 
 #endif

@@ -13,7 +13,12 @@ static void gradient_rows(const uk_pixel_product *p, int32_t image, int32_t grou
         int32_t cell = group * 16 + i, y = cell / p->grid_width, x = cell % p->grid_width;
         from[i] = cell < p->pixels && x < p->out_width ? pixel(map, image, y, x) : uk_zeros;
     }
-    for (int32_t channel = 0; channel < p->gradient->out_channels; channel++)
+    /* A cache line of each pixel at a time: pixels a power of two apart share the sets of the nearest cache. */
+    int32_t channels = p->gradient->out_channels, channel = 0;
+    for (; channel + 16 <= channels; channel += 16)
+        UK_UNROLL for (int i = 0; i < 16; i += 4)
+            UK_UNROLL for (int c = 0; c < 16; c += 4) uk_transpose(from + i, channel + c, to + (channel + c) * 16 + i, 16);
+    for (; channel < channels; channel++)
         for (int32_t i = 0; i < 16; i++) to[channel * 16 + i] = from[i][channel];
 }
 
@@ -23,10 +28,11 @@ static void gradient_panels(const uk_pixel_product *p, int32_t image, int32_t ph
     const uk_gradient *g = p->gradient;
     const uk_map *map = &g->input;
     int32_t stride = g->stride, channels = g->channels, whole = channels / UK_PANEL;
-    int32_t y = (row + p->first_y) * stride + phase / stride;
+    int32_t phase_y = phase / p->phase_side + p->first_phase, phase_x = phase % p->phase_side + p->first_phase;
+    int32_t y = (row + p->first_y) * stride + phase_y;
     float *to = panels + phase * p->phase_floats + image * p->image_cells + (int64_t)row * p->grid_width * UK_PANEL;
     for (int32_t column = 0; column < p->grid_width; column++, to += UK_PANEL) {
-        int32_t x = (column + p->first_x) * stride + phase % stride;
+        int32_t x = (column + p->first_x) * stride + phase_x;
         bool inside = y >= 0 && y < map->height && x >= 0 && x < map->width;
         const float *from = inside ? pixel(map, image, y, x) : uk_zeros;
         for (int32_t panel = 0; panel < whole; panel++)

@@ -98,6 +98,66 @@ UK_INLINE void winograd_output(const float *from, int64_t plane, vec to[4][4])
     }
     UK_UNROLL for (int y = 0; y < 4; y++) winograd_output_1d(half[y], to[y]);
 }
+
+/*
+ * The weights' gradient is the same turned around: G' [sum over tiles of (A y A') * (B' d B)] G, y the gradient of a tile's 4 x 4
+ * outputs.
+ */
+
+/* A of one row or column of four. */
+UK_INLINE void winograd_gradient_1d(const vec y[4], vec to[6])
+{
+    vec even_a = y[0] + WA2 * y[2], odd_a = WA * y[1] + (WA * WA2) * y[3];
+    vec even_b = y[0] + WB2 * y[2], odd_b = WB * y[1] + (WB * WB2) * y[3];
+    to[0] = y[0];
+    to[1] = even_a + odd_a;
+    to[2] = even_a - odd_a;
+    to[3] = even_b + odd_b;
+    to[4] = even_b - odd_b;
+    to[5] = y[3];
+}
+
+/* G' of one row or column of six. */
+UK_INLINE void winograd_weights_1d(const vec m[6], vec to[3])
+{
+    const float a = 1.0f / (2 * 0.390625f * (0.390625f - 2.25f)), b = 1.0f / (2 * 2.25f * (2.25f - 0.390625f));
+    vec sum_a = m[1] + m[2], difference_a = m[1] - m[2], sum_b = m[3] + m[4], difference_b = m[3] - m[4];
+    to[0] = (float)(256.0 / 225.0) * m[0] + (a * sum_a + b * sum_b);
+    to[1] = (a * WA) * difference_a + (b * WB) * difference_b;
+    to[2] = m[5] + ((a * WA2) * sum_a + (b * WB2) * sum_b);
+}
+
+/* 4 x 4 gradients, each of 16 channels at its own address, to 36 places `plane` floats apart. */
+UK_INLINE void winograd_gradient(const float *const *from, int32_t channel, float *to, int64_t plane)
+{
+    for (int v = 0; v < VECTORS; v++) {
+        vec half[6][4];
+        UK_UNROLL for (int x = 0; x < 4; x++) {
+            vec column[4], out[6];
+            UK_UNROLL for (int y = 0; y < 4; y++) column[y] = load(from[y * 4 + x] + channel + v * UK_LANES);
+            winograd_gradient_1d(column, out);
+            UK_UNROLL for (int y = 0; y < 6; y++) half[y][x] = out[y];
+        }
+        UK_UNROLL for (int y = 0; y < 6; y++) {
+            vec out[6];
+            winograd_gradient_1d(half[y], out);
+            UK_UNROLL for (int x = 0; x < 6; x++) store(to + (y * 6 + x) * plane + v * UK_LANES, out[x]);
+        }
+    }
+}
+
+/* 36 sums of a vector of channels, `plane` floats apart, to 3 x 3 weights. */
+UK_INLINE void winograd_weights(const float *from, int64_t plane, vec to[3][3])
+{
+    vec half[3][6];
+    UK_UNROLL for (int x = 0; x < 6; x++) {
+        vec column[6], out[3];
+        UK_UNROLL for (int y = 0; y < 6; y++) column[y] = load(from + (y * 6 + x) * plane);
+        winograd_weights_1d(column, out);
+        UK_UNROLL for (int y = 0; y < 3; y++) half[y][x] = out[y];
+    }
+    UK_UNROLL for (int y = 0; y < 3; y++) winograd_weights_1d(half[y], to[y]);
+}
 #undef WA
 #undef WB
 #undef WA2

@@ -101,6 +101,23 @@ typedef struct uk_conv {
  */
 #define UK_WINOGRAD_PLANE(channels) ((int64_t)(channels) * UK_PANEL + 16)
 
+/* ---------------------------------------------------------------------------------------------- Transposing */
+
+typedef float uk_quad __attribute__((vector_size(16), aligned(4)));
+
+/* 4 x 4 floats, rows at from[0..3] + at, to rows `stride` apart. */
+static inline __attribute__((always_inline)) void uk_transpose(const float *const *from, int64_t at, float *to, int64_t stride)
+{
+    uk_quad a = *(const uk_quad *)(from[0] + at), b = *(const uk_quad *)(from[1] + at);
+    uk_quad c = *(const uk_quad *)(from[2] + at), d = *(const uk_quad *)(from[3] + at);
+    uk_quad ab = __builtin_shufflevector(a, b, 0, 4, 1, 5), cd = __builtin_shufflevector(c, d, 0, 4, 1, 5);
+    *(uk_quad *)to = __builtin_shufflevector(ab, cd, 0, 1, 4, 5);
+    *(uk_quad *)(to + stride) = __builtin_shufflevector(ab, cd, 2, 3, 6, 7);
+    ab = __builtin_shufflevector(a, b, 2, 6, 3, 7), cd = __builtin_shufflevector(c, d, 2, 6, 3, 7);
+    *(uk_quad *)(to + 2 * stride) = __builtin_shufflevector(ab, cd, 0, 1, 4, 5);
+    *(uk_quad *)(to + 3 * stride) = __builtin_shufflevector(ab, cd, 2, 3, 6, 7);
+}
+
 /* ----------------------------------------------------------------------------------------------- RoIAlign */
 
 /* torchvision.ops.roi_align of one region on one level (height x width x channels). */
@@ -141,11 +158,20 @@ typedef struct uk_pixel_product {
     int32_t images, out_height, out_width;
     int32_t grid_width, grid_height; /* of a phase: outputs and the border that taps reach into */
     int32_t first_y, first_x;        /* input cell, in steps of the stride, where the grid begins */
+    int32_t phase_side, first_phase; /* phases that taps fall into: phase_side ^ 2 of them, the first of each side's */
     int32_t phases, taps;
     int32_t pixels, chunk, chunks;   /* of an image: cells that are summed over, at a time, how many times */
     int64_t image_rows, image_cells, panel_floats, phase_floats;
     int64_t tap[UK_MOST_TAPS];       /* where each tap begins */
 } uk_pixel_product;
+
+/* A weight gradient by Winograd: products over tiles, a chunk of them at a time (bodies/winograd_gradient.h). Strides in floats. */
+typedef struct uk_tile_product {
+    uk_conv conv; /* input, and the gradient as output: where tiles lie */
+    float *inputs, *rows, *sums;
+    int64_t input_plane, row_plane, sum_plane; /* from one of the 36 places to the next */
+    int32_t tiles;                             /* of the chunk */
+} uk_tile_product;
 
 /* ------------------------------------------------------------------------------------------------- Table */
 
@@ -166,6 +192,10 @@ typedef struct uk_table {
     void (*gradient_panels)(const uk_pixel_product *product, int32_t image, int32_t phase, int32_t row, float *panels);
     void (*weight_gradient_job)(const uk_exec *exec, const uk_pixel_product *product, int32_t row, int32_t rows, int32_t panel,
                                 int32_t panels, int64_t begin, int64_t end, float *sums);
+    void (*winograd_gradient_inputs)(const uk_tile_product *product, int64_t begin, int32_t first, int32_t count);
+    void (*winograd_gradient_rows)(const uk_tile_product *product, int64_t begin, int32_t first, int32_t count);
+    void (*winograd_gradient_job)(const uk_tile_product *product, int32_t point, int32_t row, int32_t rows, bool add);
+    void (*winograd_gradient_finish)(const uk_tile_product *product, int32_t out, float scale, float *to);
     void (*roi_align)(const uk_roi *roi, float *output);
     /* Adds the gradient of roi_align() for channels [first, first + count) to `target`, a map like the features. */
     void (*roi_align_gradient)(const uk_roi *roi, const float *gradient, int32_t first, int32_t count, float *target);

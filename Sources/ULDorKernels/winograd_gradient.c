@@ -1,0 +1,107 @@
+#include "winograd_gradient.h"
+
+/*
+ * A chunk's transforms and the sums of all places are what there is in memory at once. Longer chunks read the sums less often; a
+ * chunk is one chain of additions.
+ */
+enum { CHUNK = UK_CHAIN, GROUP = 16, JOB_ROWS = 112 };
+
+/* With fewer tiles the transforms of the sums take what the products save. */
+enum { LEAST_TILES = 64 };
+
+static int64_t up(int64_t a, int64_t b) { return (a + b - 1) / b; }
+static int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
+
+static int64_t tiles_of_image(const uk_gradient *g)
+{
+    return up(g->output_gradient.height, 4) * up(g->output_gradient.width, 4);
+}
+
+static bool fits(const uk_gradient *g)
+{
+    return g->kernel == 3 && g->stride == 1 && g->pad == 1 && g->channels % UK_PANEL == 0 && g->out_channels % UK_PANEL == 0 &&
+           tiles_of_image(g) > 0;
+}
+
+bool uk_is_winograd_gradient(const uk_gradient *g) { return fits(g) && g->batch * tiles_of_image(g) >= LEAST_TILES; }
+
+int32_t uk_winograd_gradient_from(const uk_gradient *g)
+{
+    return fits(g) ? (int32_t)up(LEAST_TILES, tiles_of_image(g)) : INT32_MAX;
+}
+
+/* Strides for chunks of `tiles`, and where each part begins: a cache line more a place, so that places do not share sets. */
+static uk_tile_product product_of(const uk_gradient *g, int64_t tiles, float *scratch)
+{
+    uk_tile_product p = {.tiles = (int32_t)tiles};
+    p.conv.input = g->input, p.conv.output = g->output_gradient;
+    p.conv.batch = g->batch, p.conv.channels = g->channels, p.conv.out_channels = g->out_channels;
+    p.input_plane = tiles * g->channels + 16;
+    p.row_plane = up(tiles, GROUP) * GROUP * g->out_channels + 16;
+    p.sum_plane = (int64_t)g->channels * g->out_channels + 16;
+    if (!scratch) return p;
+    p.sums = scratch;
+    p.inputs = p.sums + 36 * p.sum_plane;
+    p.rows = p.inputs + 36 * p.input_plane;
+    return p;
+}
+
+static int64_t chunk_of(const uk_gradient *g) { return least(CHUNK, g->batch * tiles_of_image(g)); }
+
+int64_t uk_winograd_gradient_floats(const uk_gradient *g)
+{
+    uk_tile_product p = product_of(g, chunk_of(g), NULL);
+    return 36 * (p.sum_plane + p.input_plane + p.row_plane);
+}
+
+typedef struct work {
+    const uk_table *table;
+    const uk_gradient *gradient;
+    const uk_tile_product *product;
+    int64_t begin;
+    int32_t row_blocks;
+} work;
+
+/* Inputs and gradients of the chunk, 16 tiles a job: the one, then the other. */
+static void transform(const void *context, int64_t index, int32_t worker)
+{
+    (void)worker;
+    const work *w = context;
+    int32_t first = (int32_t)(index / 2) * GROUP, left = w->product->tiles - first, count = left < GROUP ? left : GROUP;
+    if (index % 2) w->table->winograd_gradient_inputs(w->product, w->begin, first, count);
+    else w->table->winograd_gradient_rows(w->product, w->begin, first, count);
+}
+
+static void multiply(const void *context, int64_t index, int32_t worker)
+{
+    (void)worker;
+    const work *w = context;
+    int64_t block = index % w->row_blocks, out = w->gradient->out_channels;
+    int32_t row = (int32_t)(out * block / w->row_blocks), end = (int32_t)(out * (block + 1) / w->row_blocks);
+    w->table->winograd_gradient_job(w->product, (int32_t)(index / w->row_blocks), row, end - row, w->begin > 0);
+}
+
+static void finish(const void *context, int64_t out, int32_t worker)
+{
+    (void)worker;
+    const work *w = context;
+    const uk_gradient *g = w->gradient;
+    w->table->winograd_gradient_finish(w->product, (int32_t)out, g->scale ? g->scale[out] : 1.0f,
+                                       g->weight_gradient + out * g->channels * 9);
+}
+
+int uk_winograd_gradient(const uk_exec *exec, const uk_table *table, const uk_gradient *g, float *scratch)
+{
+    int64_t tiles = g->batch * tiles_of_image(g), chunks = up(tiles, CHUNK);
+    uk_tile_product product = product_of(g, chunk_of(g), scratch);
+    work w = {table, g, &product, 0, (int32_t)up(g->out_channels, JOB_ROWS)};
+    int status = UK_OK;
+    for (int64_t chunk = 0; chunk < chunks && status == UK_OK; chunk++) {
+        w.begin = tiles * chunk / chunks;
+        product.tiles = (int32_t)(tiles * (chunk + 1) / chunks - w.begin);
+        status = uk_parallel_for(exec, 2 * up(product.tiles, GROUP), transform, &w);
+        if (status == UK_OK) status = uk_parallel_for(exec, 36 * w.row_blocks, multiply, &w);
+    }
+    if (status == UK_OK) status = uk_parallel_for(exec, g->out_channels, finish, &w);
+    return status;
+}
