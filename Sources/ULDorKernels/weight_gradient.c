@@ -155,7 +155,7 @@ static block block_of(const plan *plan, int64_t job)
 }
 
 /* scale * (the sum of all splits) of UK_PANEL channels. */
-static inline __attribute__((always_inline)) void sum_panel(const float *restrict from, int64_t split, int32_t splits, float scale,
+static inline __attribute__((always_inline)) void sum_panel(const float *from, int64_t split, int32_t splits, float scale,
                                                             float *restrict sums)
 {
     float sum[UK_PANEL];
