@@ -154,28 +154,27 @@ static block block_of(const plan *plan, int64_t job)
     return b;
 }
 
-/* to += scale * (the sum of all splits) */
-static void add_sums(const float *from, int64_t split, int32_t splits, float scale, int32_t count, float *restrict to)
+/* scale * (the sum of all splits) of UK_PANEL channels. */
+static inline __attribute__((always_inline)) void sum_panel(const float *from, int64_t split, int32_t splits, float scale,
+                                                            float *restrict sums)
 {
-    for (int32_t i = 0; i < count; i++) {
-        float sum = from[i];
-        for (int32_t s = 1; s < splits; s++) sum += from[s * split + i];
-        to[i] += scale * sum;
-    }
+    float sum[UK_PANEL];
+    for (int32_t i = 0; i < UK_PANEL; i++) sum[i] = from[i];
+    for (int32_t s = 1; s < splits; s++)
+        for (int32_t i = 0; i < UK_PANEL; i++) sum[i] += from[s * split + i];
+    for (int32_t i = 0; i < UK_PANEL; i++) sums[i] = scale * sum[i];
 }
 
-/* The same for UK_PANEL channels of all taps: sums are [tap][channel], `width` floats from tap to tap, and `to` [channel][tap]. */
+/*
+ * Adds UK_PANEL channels of all taps, of which `count` exist: sums are [tap][channel], `width` floats from tap to tap, and `to`
+ * is [channel][tap].
+ */
 static inline __attribute__((always_inline)) void add_taps(const float *from, int64_t width, int64_t split, int32_t splits,
-                                                           float scale, int32_t taps, float *restrict to)
+                                                           float scale, int32_t taps, int32_t count, float *restrict to)
 {
     float sums[UK_MOST_TAPS * UK_PANEL];
-    for (int32_t tap = 0; tap < taps; tap++)
-        for (int32_t c = 0; c < UK_PANEL; c++) {
-            float sum = from[tap * width + c];
-            for (int32_t s = 1; s < splits; s++) sum += from[s * split + tap * width + c];
-            sums[tap * UK_PANEL + c] = scale * sum;
-        }
-    for (int32_t c = 0; c < UK_PANEL; c++)
+    for (int32_t tap = 0; tap < taps; tap++) sum_panel(from + tap * width, split, splits, scale, sums + tap * UK_PANEL);
+    for (int32_t c = 0; c < count; c++)
         for (int32_t tap = 0; tap < taps; tap++) to[c * taps + tap] += sums[tap * UK_PANEL + c];
 }
 
@@ -188,23 +187,15 @@ static void finish(const work *w, const block *b, const float *sums)
     int32_t channels = b->panels * UK_PANEL < g->channels - first ? b->panels * UK_PANEL : g->channels - first;
     int64_t width = (int64_t)b->panels * UK_PANEL, row_floats = taps * width, split = plan->sums;
     for (int32_t row = 0; row < b->rows; row++) {
-        int32_t o = b->row + row, c = 0;
+        int32_t o = b->row + row;
         float scale = g->scale ? g->scale[o] : 1.0f, *to = g->weight_gradient + ((int64_t)o * g->channels + first) * taps;
         const float *from = sums + row * row_floats;
-        if (taps == 1) {
-            add_sums(from, split, splits, scale, channels, to);
-            continue;
+        for (int32_t c = 0; c < channels; c += UK_PANEL) {
+            int32_t count = channels - c < UK_PANEL ? channels - c : UK_PANEL;
+            if (taps == 1 && count == UK_PANEL) add_taps(from + c, width, split, splits, scale, 1, UK_PANEL, to + c);
+            else if (taps == 9 && count == UK_PANEL) add_taps(from + c, width, split, splits, scale, 9, UK_PANEL, to + c * 9);
+            else add_taps(from + c, width, split, splits, scale, taps, count, to + c * taps);
         }
-        for (; c + UK_PANEL <= channels; c += UK_PANEL)
-            if (taps == 9 && splits == 1) add_taps(from + c, width, split, 1, scale, 9, to + c * 9);
-            else if (taps == 9 && splits == 2) add_taps(from + c, width, split, 2, scale, 9, to + c * 9);
-            else add_taps(from + c, width, split, splits, scale, taps, to + c * taps);
-        for (; c < channels; c++)
-            for (int32_t tap = 0; tap < taps; tap++) {
-                float sum = from[tap * width + c];
-                for (int32_t s = 1; s < splits; s++) sum += from[s * split + tap * width + c];
-                to[c * taps + tap] += scale * sum;
-            }
     }
 }
 
