@@ -93,9 +93,23 @@ static uk_gradient flattened(const uk_gradient *g)
     return flat;
 }
 
+/* Pixels of such a row that are packed at a time: those of a large map are not in memory once more. */
+enum { MOST_PIXELS = 4096 };
+
+static uk_gradient piece_of(const uk_gradient *flat, int32_t begin)
+{
+    uk_gradient piece = *flat;
+    int32_t left = flat->input.width - begin;
+    piece.input.data += begin * flat->input.pixel_stride;
+    piece.output_gradient.data += begin * flat->output_gradient.pixel_stride;
+    piece.input.width = piece.output_gradient.width = left < MOST_PIXELS ? left : MOST_PIXELS;
+    return piece;
+}
+
 static int64_t direct_floats(const uk_gradient *g, int32_t threads)
 {
     uk_gradient flat = flattened(g);
+    if (is_flat(g) && flat.input.width > MOST_PIXELS) flat.input.width = flat.output_gradient.width = MOST_PIXELS;
     plan plan = plan_of(g, &flat, threads);
     /* The most partial sums that fewer pixels could need, so that less work never takes more memory. */
     int64_t jobs = (int64_t)plan.row_blocks * plan.panel_blocks;
@@ -220,10 +234,9 @@ static void finish_splits(const void *context, int64_t job, int32_t worker)
     finish(w, &b, w->sums + job * w->plan->splits * w->plan->sums);
 }
 
-static int direct(const uk_exec *exec, const uk_table *table, const uk_gradient *g, float *scratch)
+static int direct_piece(const uk_exec *exec, const uk_table *table, const uk_gradient *g, float *scratch)
 {
-    uk_gradient flat = flattened(g);
-    plan plan = plan_of(g, &flat, exec->threads);
+    plan plan = plan_of(g, g, exec->threads);
     uk_pixel_product *p = &plan.product;
     if (p->pixels == 0 || p->images == 0) return UK_OK;
     work w = {exec, table, &plan, scratch, scratch + plan.row_floats, scratch + plan.row_floats + plan.panel_floats};
@@ -234,6 +247,18 @@ static int direct(const uk_exec *exec, const uk_table *table, const uk_gradient 
     if (status == UK_OK) status = uk_parallel_for(exec, (int64_t)p->images * p->phases * p->grid_height, pack_panels, &w);
     if (status == UK_OK) status = uk_parallel_for(exec, jobs * plan.splits, multiply, &w);
     if (status == UK_OK && plan.splits > 1) status = uk_parallel_for(exec, jobs, finish_splits, &w);
+    return status;
+}
+
+static int direct(const uk_exec *exec, const uk_table *table, const uk_gradient *g, float *scratch)
+{
+    if (!is_flat(g)) return direct_piece(exec, table, g, scratch);
+    uk_gradient flat = flattened(g);
+    int status = UK_OK;
+    for (int32_t begin = 0; begin < flat.input.width && status == UK_OK; begin += MOST_PIXELS) {
+        uk_gradient piece = piece_of(&flat, begin);
+        status = direct_piece(exec, table, &piece, scratch);
+    }
     return status;
 }
 

@@ -134,8 +134,7 @@ final class Backbone {
                 for (index, block) in stages[stage].enumerated() {
                     let isLast = index == stages[stage].count - 1
                     let target = isLast ? output : try execution.map(like: output)
-                    try block.forward(current, into: target, execution)
-                    trace.blocks[stage].append(ResidualBlock.Trace(input: current, output: target))
+                    trace.blocks[stage].append(try block.trace(current, into: target, execution))
                     current = target
                 }
             }

@@ -58,34 +58,46 @@ final class MaskHead {
         }
     }
 
-    /// Forward and backward at once: `loss` gets the logits and overwrites them with their gradient. The features' gradient is
-    /// written to `inputGradient`.
+    /// Forward and backward at once: `loss` gets the logits of some regions and the index of the first, and overwrites them with their
+    /// gradient. The features' gradient is written to `inputGradient`.
     func learn(
-        _ features: FeatureMap, into inputGradient: FeatureMap, _ execution: Execution, loss: (FeatureMap) -> Void
+        _ features: FeatureMap, into inputGradient: FeatureMap, _ execution: Execution, loss: (FeatureMap, Int) -> Void
     ) throws(ULDorError) {
         try execution.scratch { () throws(ULDorError) in
             var hidden = [features]
             for (index, convolution) in convolutions.enumerated() {
                 hidden.append(try convolution.forward(hidden[index], relu: true, execution))
             }
-            var above = try execution.map(like: hidden[convolutions.count])
-            try execution.scratch { () throws(ULDorError) in
-                let last = hidden[convolutions.count]
-                let up = try execution.map(last.batch, size, size, upsampling.outChannels)
-                try upsampling.forwardTransposed(last, into: up, relu: true, execution)
-                let logits = try predictor.forward(up, relu: false, execution)
-                if !execution.isMeasuring { loss(logits) }
-                let gradient = try execution.map(like: up)
-                try predictor.backward(up, logits, into: gradient, execution)
-                try execution.maskGradient(gradient, by: up)
-                try upsampling.backwardTransposed(last, gradient, into: above, execution)
-            }
+            let last = hidden[convolutions.count]
+            var above = try execution.map(like: last), first = 0
+            repeat {
+                // While measuring the first batch is as large as any.
+                let count = Swift.min(Self.upsampledBatch, last.batch - first)
+                try learnUpsampled(last.images(first, count), into: above.images(first, count), execution) { loss($0, first) }
+                first += count
+            } while first < last.batch && !execution.isMeasuring
             for index in convolutions.indices.reversed() {
                 try execution.maskGradient(above, by: hidden[index + 1])
                 let below = index == 0 ? inputGradient : try execution.map(like: hidden[index])
                 try convolutions[index].backward(hidden[index], above, into: below, execution)
                 above = below
             }
+        }
+    }
+
+    /// The part at 28 x 28, which is four times as large.
+    private func learnUpsampled(
+        _ hidden: FeatureMap, into inputGradient: FeatureMap, _ execution: Execution, loss: (FeatureMap) -> Void
+    ) throws(ULDorError) {
+        try execution.scratch { () throws(ULDorError) in
+            let up = try execution.map(hidden.batch, size, size, upsampling.outChannels)
+            try upsampling.forwardTransposed(hidden, into: up, relu: true, execution)
+            let logits = try predictor.forward(up, relu: false, execution)
+            if !execution.isMeasuring { loss(logits) }
+            let gradient = try execution.map(like: up)
+            try predictor.backward(up, logits, into: gradient, execution)
+            try execution.maskGradient(gradient, by: up)
+            try upsampling.backwardTransposed(hidden, gradient, into: inputGradient, execution)
         }
     }
 

@@ -45,30 +45,48 @@ final class ResidualBlock {
 
     func forward(_ input: FeatureMap, into output: FeatureMap, _ execution: Execution) throws(ULDorError) {
         try execution.scratch { () throws(ULDorError) in
-            // The projection is written where the sum will stand, and read from there as the residual.
-            var identity = input
-            if let projection {
-                try projection.forward(input, into: output, relu: false, execution)
-                identity = output
-            }
-            let (a, b) = try inner(input, execution)
-            let last = third ?? second
-            try last.forward(b ?? a, into: output, residual: identity, relu: true, execution)
+            try forward(input, through: nil, into: output, execution)
         }
     }
 
-    /// What the convolutions before the last one make of the input.
-    private func inner(
-        _ input: FeatureMap, _ execution: Execution
-    ) throws(ULDorError) -> (first: FeatureMap, second: FeatureMap?) {
-        let a = try first.forward(input, relu: true, execution)
-        return (a, third == nil ? nil : try second.forward(a, relu: true, execution))
+    /// What the last convolution reads is written to `kept`, where it is wanted.
+    private func forward(
+        _ input: FeatureMap, through kept: FeatureMap?, into output: FeatureMap, _ execution: Execution
+    ) throws(ULDorError) {
+        // The projection is written where the sum will stand, and read from there as the residual.
+        var identity = input
+        if let projection {
+            try projection.forward(input, into: output, relu: false, execution)
+            identity = output
+        }
+        let inner: FeatureMap
+        if let kept { inner = kept } else { inner = try innerMap(output, execution) }
+        if let third {
+            try second.forward(try first.forward(input, relu: true, execution), into: inner, relu: true, execution)
+            try third.forward(inner, into: output, residual: identity, relu: true, execution)
+        } else {
+            try first.forward(input, into: inner, relu: true, execution)
+            try second.forward(inner, into: output, residual: identity, relu: true, execution)
+        }
     }
 
-    /// What the backward pass reads. What lies between is computed again: it would be half of the backbone's memory, and takes a
-    /// few per cent of a step.
+    private func innerMap(_ output: FeatureMap, _ execution: Execution) throws(ULDorError) -> FeatureMap {
+        let last = third ?? second
+        return try execution.map(output.batch, output.height, output.width, last.channels)
+    }
+
+    /// What the backward pass reads: the input, the output, and what the last convolution reads. What the first convolution of a
+    /// bottleneck writes is computed again: it is cheap to, and a quarter of the backbone's memory.
     struct Trace: BitwiseCopyable {
-        var input, output: FeatureMap
+        var input, inner, output: FeatureMap
+    }
+
+    func trace(_ input: FeatureMap, into output: FeatureMap, _ execution: Execution) throws(ULDorError) -> Trace {
+        let inner = try innerMap(output, execution)
+        try execution.scratch { () throws(ULDorError) in
+            try forward(input, through: inner, into: output, execution)
+        }
+        return Trace(input: input, inner: inner, output: output)
     }
 
     var isTrained: Bool { first.isTrained }
@@ -80,15 +98,15 @@ final class ResidualBlock {
     ) throws(ULDorError) {
         try execution.maskGradient(gradient, by: trace.output)
         try execution.scratch { () throws(ULDorError) in
-            let (first, second) = try inner(trace.input, execution)
+            let first = third == nil ? trace.inner : try self.first.forward(trace.input, relu: true, execution)
             let a = try execution.map(like: first)
-            if let third, let second {
-                let b = try execution.map(like: second)
-                try third.backward(second, gradient, into: b, execution)
-                try execution.maskGradient(b, by: second)
-                try self.second.backward(first, b, into: a, execution)
+            if let third {
+                let b = try execution.map(like: trace.inner)
+                try third.backward(trace.inner, gradient, into: b, execution)
+                try execution.maskGradient(b, by: trace.inner)
+                try second.backward(first, b, into: a, execution)
             } else {
-                try self.second.backward(first, gradient, into: a, execution)
+                try second.backward(first, gradient, into: a, execution)
             }
             try execution.maskGradient(a, by: first)
             if let projection {

@@ -8,7 +8,7 @@ final class Execution {
     let table: UnsafePointer<uk_table>
     let threads: Int32
     /// Direct convolutions only.
-    let isExact: Bool
+    var isExact: Bool
     /// In the backward pass, too.
     let hasExactGradients: Bool
     /// UK_IDLE, UK_RUNNING or UK_STOPPING: one word, so that a cancel reaches the call that runs and no other.

@@ -17,8 +17,9 @@ final class Learner {
     /// Regions that go through a head together: what lies between its layers is large.
     private static let boxBatch = 128, maskBatch = 16
 
-    /// The forward pass is always direct: Winograd's rounding, harmless in itself, decides which units a ReLU cuts off, and each of
-    /// these is a step in the gradient (docs/accuracy.md). The backward pass has no such steps.
+    /// The forward pass is direct but for the mask head: Winograd's rounding, harmless in itself, decides which units a ReLU cuts
+    /// off, and each of these is a step in the gradient of all that lies before it (docs/accuracy.md). The backward pass has no
+    /// such steps.
     init(
         _ file: Safetensors, config: UnsafeBufferPointer<UInt8>?, options: LearnerOptions, allocator: Allocator
     ) throws(ULDorError) {
@@ -213,17 +214,33 @@ final class Learner {
             }
             try detector.boxPooler.backward(below, boxes, count: count, to: gradient, execution)
         }
+        losses = losses + (try learnMasks(pyramid, example, samples, normalisers, into: gradient))
+        try learnBackbone(seen, gradient)
+        return losses
+    }
+
+    /// The mask head is half of a step's forward arithmetic, and nothing but itself lies behind its ReLUs: with Winograd.
+    private func learnMasks(
+        _ pyramid: Pyramid, _ example: Example, _ samples: ImageSamples, _ normalisers: Normalisers, into gradient: Pyramid
+    ) throws(ULDorError) -> Losses {
+        let execution = execution
+        var losses = Losses()
+        execution.isExact = options.isExact
+        defer { execution.isExact = true }
         try eachBatch(samples.maskCount, Self.maskBatch) { (first, count) throws(ULDorError) in
             let boxes = samples.boxes + first
             let wanted = try wantedMasks(example, samples, first: first, count: count)
             let features = try detector.maskPooler.forward(pyramid, boxes, count: count, execution)
             let below = try execution.map(like: features)
-            try model.mask.learn(features, into: below, execution) {
-                losses = losses + LossTerms.masks($0, samples, first: first, targets: wanted, normalisers)
+            let cells = targets.size * targets.size
+            try model.mask.learn(features, into: below, execution) { logits, offset in
+                losses =
+                    losses
+                    + LossTerms.masks(
+                        logits, samples, first: first + offset, targets: wanted + offset * cells, normalisers)
             }
             try detector.maskPooler.backward(below, boxes, count: count, to: gradient, execution)
         }
-        try learnBackbone(seen, gradient)
         return losses
     }
 
