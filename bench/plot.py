@@ -187,6 +187,8 @@ def main() -> None:
     wide, small = [[(name, draw) for name, draw in panels if results.get(name) and "error" not in results[name]]
                    for panels in (WIDE, SMALL)]
     lines = len(wide) + -(-len(small) // COLUMNS)
+    if not lines:
+        return
     figure = plt.figure(figsize=(17, 4.2 * lines + 0.8), layout=ConstrainedLayoutEngine(h_pad=0.12, w_pad=0.1))
     grid = figure.add_gridspec(lines, COLUMNS)
     for number, (_, draw) in enumerate(wide):
