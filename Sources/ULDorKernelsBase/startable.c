@@ -34,10 +34,13 @@ int32_t uk_startable_threads(int32_t threads)
     pthread_attr_t attributes;
     if (threads > MOST) threads = MOST;
     if (pthread_attr_init(&attributes)) return 1;
-    /* libomp's stacks are as large as the process's default, and it keeps some more for each thread. */
-    size_t stack = 0;
+    /*
+     * libomp's stacks are as large as the process's default, and it keeps some more for each thread. And a thread's first allocation
+     * reserves 64 MiB in glibc, or does without where there is no room: when that happens is chance, so room for it is asked for here.
+     */
+    size_t stack = 0, more = (size_t)66 << 20;
     pthread_attr_getstacksize(&attributes, &stack);
-    pthread_attr_setstacksize(&attributes, (stack > (size_t)4 << 20 ? stack : (size_t)4 << 20) + ((size_t)2 << 20));
+    pthread_attr_setstacksize(&attributes, (stack > (size_t)4 << 20 ? stack : (size_t)4 << 20) + more);
     int32_t count = 0;
     /* All at once: the limits are on how many there are together. */
     while (count < threads - 1 && pthread_create(&started[count], &attributes, wait_for_gate, &g) == 0) count++;
