@@ -28,14 +28,14 @@ static bool is_flat(const uk_gradient *g)
            out->image_stride == out->height * out->row_stride && (int64_t)g->batch * out->height * out->width < INT32_MAX / 2;
 }
 
-static plan plan_of(const uk_gradient *g, const uk_gradient *flat, int32_t threads)
+static plan plan_of(const uk_gradient *g, int32_t threads)
 {
     plan plan = {0};
     uk_pixel_product *p = &plan.product;
-    p->gradient = flat;
-    p->images = flat->batch;
-    p->out_height = flat->output_gradient.height;
-    p->out_width = flat->output_gradient.width;
+    p->gradient = g;
+    p->images = g->batch;
+    p->out_height = g->output_gradient.height;
+    p->out_width = g->output_gradient.width;
     /* A kernel smaller than the stride reads some phases only. */
     p->phase_side = g->kernel < g->stride ? g->kernel : g->stride;
     p->first_phase = g->kernel < g->stride ? -g->pad - floor_div(-g->pad, g->stride) * g->stride : 0;
@@ -110,16 +110,15 @@ static int64_t direct_floats(const uk_gradient *g, int32_t threads)
 {
     uk_gradient flat = flattened(g);
     if (is_flat(g) && flat.input.width > MOST_PIXELS) flat.input.width = flat.output_gradient.width = MOST_PIXELS;
-    plan plan = plan_of(g, &flat, threads);
+    plan plan = plan_of(&flat, threads);
     /* The most partial sums that fewer pixels could need, so that less work never takes more memory. */
     int64_t jobs = (int64_t)plan.row_blocks * plan.panel_blocks;
     int64_t least = plan.sums * (threads < jobs ? threads : jobs);
     return plan.row_floats + plan.panel_floats + (plan.sum_floats > least ? plan.sum_floats : least) + UK_PANEL;
 }
 
-int64_t uk_weight_gradient_floats(const uk_table *table, const uk_gradient *g, int32_t threads, bool exact)
+int64_t uk_weight_gradient_floats(const uk_gradient *g, int32_t threads, bool exact)
 {
-    (void)table;
     if (exact || !uk_is_winograd_gradient(g)) return direct_floats(g, threads);
     /* Fewer images, for which this is not chosen, must not need more. */
     uk_gradient fewer = *g;
@@ -236,7 +235,7 @@ static void finish_splits(const void *context, int64_t job, int32_t worker)
 
 static int direct_piece(const uk_exec *exec, const uk_table *table, const uk_gradient *g, float *scratch)
 {
-    plan plan = plan_of(g, g, exec->threads);
+    plan plan = plan_of(g, exec->threads);
     uk_pixel_product *p = &plan.product;
     if (p->pixels == 0 || p->images == 0) return UK_OK;
     work w = {exec, table, &plan, scratch, scratch + plan.row_floats, scratch + plan.row_floats + plan.panel_floats};

@@ -61,7 +61,7 @@ static times time_layer(const uk_exec *exec, const uk_table *table, const layer 
     g->weight_gradient = filled(weight_count);
     g->batch = l->batch, g->channels = l->channels, g->out_channels = l->out_channels;
     g->kernel = l->kernel, g->stride = l->stride, g->pad = pad;
-    int64_t weight_floats = uk_weight_gradient_floats(table, g, exec->threads, false);
+    int64_t weight_floats = uk_weight_gradient_floats(g, exec->threads, false);
     int64_t input_floats = uk_input_gradient_floats(table, g, exec->threads, false);
     *scratch_mb = (double)weight_floats * 4e-6;
     w.scratch = filled(weight_floats > input_floats ? weight_floats : input_floats);

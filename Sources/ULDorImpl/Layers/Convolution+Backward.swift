@@ -70,7 +70,7 @@ extension Convolution {
 extension Execution {
     func addWeightGradient(_ work: inout uk_gradient) throws(ULDorError) {
         let table = table, isExact = hasExactGradients
-        let floats = uk_weight_gradient_floats(table, &work, threads, isExact)
+        let floats = uk_weight_gradient_floats(&work, threads, isExact)
         try scratch { () throws(ULDorError) in
             let scratch: UnsafeMutablePointer<Float> = try take(count: Int(floats))
             try run { uk_weight_gradient($0, table, &work, isExact, scratch) }

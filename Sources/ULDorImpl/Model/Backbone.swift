@@ -168,10 +168,10 @@ final class Backbone {
     private func backwardStem(
         _ input: FeatureMap, _ output: FeatureMap, _ pooled: FeatureMap, _ execution: Execution
     ) throws(ULDorError) {
-        let gradient = try execution.map(like: output), table = execution.table
+        let gradient = try execution.map(like: output)
         try execution.run {
             uk_max_pool_gradient(
-                $0, table, output.data, Int32(output.height), Int32(output.width), Int32(output.channels), pooled.data,
+                $0, output.data, Int32(output.height), Int32(output.width), Int32(output.channels), pooled.data,
                 gradient.data)
         }
         try execution.maskGradient(gradient, by: output)

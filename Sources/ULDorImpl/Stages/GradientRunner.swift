@@ -43,14 +43,14 @@ public struct GradientRunner {
         guard !examples.isEmpty else { throw .invalidArgument("inputs: tensor image.0 is missing") }
         let parameters = learner.parameters
         var losses = Losses()
-        for step in 0..<Swift.max(options.steps, 1) {
+        for _ in 0..<Swift.max(options.steps, 1) {
             parameters.gradients.elements.update(repeating: 0)
             losses = try learner.addGradients(examples, Learner.Draw(), injected: injected)
             guard options.steps > 0 else { break }
             try learner.execution.run {
                 uk_sgd(
                     $0, parameters.values.base, parameters.gradients.base, parameters.momentum.base,
-                    Int64(parameters.trainedCount), options.rate, options.momentum, options.decay, 1, step == 0)
+                    Int64(parameters.trainedCount), options.rate, options.momentum, options.decay, 1)
             }
         }
         let terms = try outputs.add("losses", dims: [5])

@@ -244,7 +244,7 @@ public final class Trainer: @unchecked Sendable {
             let start = range.lowerBound
             _ = uk_sgd(
                 &exec, store.values.base + start, store.gradients.base + start, store.momentum.base + start, Int64(range.count),
-                Float(rate), Float(options.momentum), Float(options.weightDecay), Float(mean * clip), false)
+                Float(rate), Float(options.momentum), Float(options.weightDecay), Float(mean * clip))
         }
         return norm
     }

@@ -98,7 +98,7 @@ int64_t uk_input_gradient_floats(const uk_table *table, const uk_gradient *g, in
 int uk_input_gradient(const uk_exec *exec, const uk_table *table, const uk_gradient *g, bool exact, float *scratch);
 
 /* The gradients of weights and bias are added to those of `g`, Winograd and `scratch` likewise. */
-int64_t uk_weight_gradient_floats(const uk_table *table, const uk_gradient *g, int32_t threads, bool exact);
+int64_t uk_weight_gradient_floats(const uk_gradient *g, int32_t threads, bool exact);
 int uk_weight_gradient(const uk_exec *exec, const uk_table *table, const uk_gradient *g, bool exact, float *scratch);
 
 /* Sums over all pixels, added to `bias_gradient`. */
@@ -118,15 +118,15 @@ int uk_roi_align_gradient(const uk_exec *exec, const uk_table *table, const uk_r
                           float *const *targets);
 
 /* uk_max_pool(): the gradient goes to the first greatest pixel of each window, row by row; all of input_gradient is written. */
-int uk_max_pool_gradient(const uk_exec *exec, const uk_table *table, const float *input, int32_t height, int32_t width,
-                         int32_t channels, const float *output_gradient, float *input_gradient);
+int uk_max_pool_gradient(const uk_exec *exec, const float *input, int32_t height, int32_t width, int32_t channels,
+                         const float *output_gradient, float *input_gradient);
 
 /* to += from */
 int uk_accumulate(const uk_exec *exec, const float *from, int64_t count, float *to);
 
-/* torch.optim.SGD: d = factor * g + decay * w; m = momentum * m + d (`first`: m = d); w -= rate * m. */
+/* torch.optim.SGD: d = factor * g + decay * w; m = momentum * m + d, which begins at 0; w -= rate * m. */
 int uk_sgd(const uk_exec *exec, float *weights, const float *gradients, float *momentum, int64_t count, float rate,
-           float momentum_factor, float decay, float factor, bool first);
+           float momentum_factor, float decay, float factor);
 
 /* Sum of squares, in an order of its own; `scratch` has uk_sum_squares_doubles(count) doubles. */
 int64_t uk_sum_squares_doubles(int64_t count);

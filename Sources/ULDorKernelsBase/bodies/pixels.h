@@ -1,13 +1,5 @@
 /* Addresses in feature maps, and the store of a convolution's output. */
 
-/* Nearest source index, as torch computes it: floor(index * float(in) / out). */
-static inline int32_t nearest(int32_t index, int32_t in, int32_t out)
-{
-    if (in == out) return index;
-    int32_t source = (int32_t)floorf((float)index * ((float)in / (float)out));
-    return source < in ? source : in - 1;
-}
-
 static inline float *pixel(const uk_map *m, int64_t n, int32_t y, int32_t x)
 {
     return m->data + n * m->image_stride + y * m->row_stride + x * m->pixel_stride;
@@ -18,7 +10,7 @@ static inline const float *residual_of(const uk_conv *conv, int64_t n, int32_t y
 {
     const uk_map *from = &conv->residual;
     if (!from->data) return NULL;
-    return pixel(from, n, nearest(y, from->height, conv->output.height), nearest(x, from->width, conv->output.width));
+    return pixel(from, n, uk_nearest(y, from->height, conv->output.height), uk_nearest(x, from->width, conv->output.width));
 }
 
 /*

@@ -10,6 +10,9 @@
 #define WB 1.5f    /* 3/2 */
 #define WA2 0.390625f
 #define WB2 2.25f
+/* G's factors of the two pairs. */
+#define GA (1.0f / (2 * WA2 * (WA2 - WB2)))
+#define GB (1.0f / (2 * WB2 * (WB2 - WA2)))
 
 /* B' of one row or column of six. */
 UK_INLINE void winograd_input_1d(const vec d[6], vec to[6])
@@ -27,9 +30,8 @@ UK_INLINE void winograd_input_1d(const vec d[6], vec to[6])
 /* G of one row or column of three. */
 UK_INLINE void winograd_filter_1d(const vec g[3], vec to[6])
 {
-    const float a = 1.0f / (2 * 0.390625f * (0.390625f - 2.25f)), b = 1.0f / (2 * 2.25f * (2.25f - 0.390625f));
-    vec even_a = a * g[0] + (a * WA2) * g[2], odd_a = (a * WA) * g[1];
-    vec even_b = b * g[0] + (b * WB2) * g[2], odd_b = (b * WB) * g[1];
+    vec even_a = GA * g[0] + (GA * WA2) * g[2], odd_a = (GA * WA) * g[1];
+    vec even_b = GB * g[0] + (GB * WB2) * g[2], odd_b = (GB * WB) * g[1];
     to[0] = (float)(256.0 / 225.0) * g[0];
     to[1] = even_a + odd_a;
     to[2] = even_a - odd_a;
@@ -48,55 +50,62 @@ UK_INLINE void winograd_output_1d(const vec m[6], vec to[4])
     to[3] = (WA * WA2) * difference_a + (WB * WB2) * difference_b + m[5];
 }
 
+/*
+ * `transform`, `from` values to `to`, along the columns and then along the rows: get(y, x) is a vector of the input, and
+ * put(y, out) takes a row of the result.
+ */
+#define UK_BOTH_WAYS(from, to, transform, get, put)                                                                     \
+    do {                                                                                                                \
+        vec half[to][from];                                                                                             \
+        UK_UNROLL for (int x = 0; x < (from); x++)                                                                      \
+        {                                                                                                               \
+            vec column[from], out[to];                                                                                  \
+            UK_UNROLL for (int y = 0; y < (from); y++) column[y] = get(y, x);                                           \
+            transform(column, out);                                                                                     \
+            UK_UNROLL for (int y = 0; y < (to); y++) half[y][x] = out[y];                                               \
+        }                                                                                                               \
+        UK_UNROLL for (int y = 0; y < (to); y++)                                                                        \
+        {                                                                                                               \
+            vec out[to];                                                                                                \
+            transform(half[y], out);                                                                                    \
+            put(y, out);                                                                                                \
+        }                                                                                                               \
+    } while (0)
+
+/* A row of the 36 places. */
+UK_INLINE void store_places(float *to, int64_t plane, int y, const vec *out)
+{
+    UK_UNROLL for (int x = 0; x < 6; x++) store(to + (y * 6 + x) * plane, out[x]);
+}
+
 /* 6 x 6 inputs, each of 16 channels at its own address, to 36 places `plane` floats apart. */
 UK_INLINE void winograd_input(const float *const *from, int32_t channel, float *to, int64_t plane)
 {
-    for (int v = 0; v < VECTORS; v++) {
-        vec half[6][6];
-        UK_UNROLL for (int x = 0; x < 6; x++) {
-            vec column[6], out[6];
-            UK_UNROLL for (int y = 0; y < 6; y++) column[y] = load(from[y * 6 + x] + channel + v * UK_LANES);
-            winograd_input_1d(column, out);
-            UK_UNROLL for (int y = 0; y < 6; y++) half[y][x] = out[y];
-        }
-        UK_UNROLL for (int y = 0; y < 6; y++) {
-            vec out[6];
-            winograd_input_1d(half[y], out);
-            UK_UNROLL for (int x = 0; x < 6; x++) store(to + (y * 6 + x) * plane + v * UK_LANES, out[x]);
-        }
-    }
+#define UK_GET(y, x) load(from[(y) * 6 + (x)] + channel + v * UK_LANES)
+#define UK_PUT(y, out) store_places(to + v * UK_LANES, plane, y, out)
+    for (int v = 0; v < VECTORS; v++) UK_BOTH_WAYS(6, 6, winograd_input_1d, UK_GET, UK_PUT);
+#undef UK_GET
+#undef UK_PUT
 }
 
 /* 3 x 3 weights of a panel for one input channel, `tap` floats apart. */
 UK_INLINE void winograd_filter(const float *from, int64_t tap, float *to, int64_t plane)
 {
-    for (int v = 0; v < VECTORS; v++) {
-        vec half[6][3];
-        UK_UNROLL for (int x = 0; x < 3; x++) {
-            vec column[3], out[6];
-            UK_UNROLL for (int y = 0; y < 3; y++) column[y] = load(from + (y * 3 + x) * tap + v * UK_LANES);
-            winograd_filter_1d(column, out);
-            UK_UNROLL for (int y = 0; y < 6; y++) half[y][x] = out[y];
-        }
-        UK_UNROLL for (int y = 0; y < 6; y++) {
-            vec out[6];
-            winograd_filter_1d(half[y], out);
-            UK_UNROLL for (int x = 0; x < 6; x++) store(to + (y * 6 + x) * plane + v * UK_LANES, out[x]);
-        }
-    }
+#define UK_GET(y, x) load(from + ((y) * 3 + (x)) * tap + v * UK_LANES)
+#define UK_PUT(y, out) store_places(to + v * UK_LANES, plane, y, out)
+    for (int v = 0; v < VECTORS; v++) UK_BOTH_WAYS(3, 6, winograd_filter_1d, UK_GET, UK_PUT);
+#undef UK_GET
+#undef UK_PUT
 }
 
 /* 36 products of a vector of channels, `plane` floats apart, to the sums of 4 x 4 pixels. */
 UK_INLINE void winograd_output(const float *from, int64_t plane, vec to[4][4])
 {
-    vec half[4][6];
-    UK_UNROLL for (int x = 0; x < 6; x++) {
-        vec column[6], out[4];
-        UK_UNROLL for (int y = 0; y < 6; y++) column[y] = load(from + (y * 6 + x) * plane);
-        winograd_output_1d(column, out);
-        UK_UNROLL for (int y = 0; y < 4; y++) half[y][x] = out[y];
-    }
-    UK_UNROLL for (int y = 0; y < 4; y++) winograd_output_1d(half[y], to[y]);
+#define UK_GET(y, x) load(from + ((y) * 6 + (x)) * plane)
+#define UK_PUT(y, out) UK_UNROLL for (int x = 0; x < 4; x++) to[y][x] = out[x]
+    UK_BOTH_WAYS(6, 4, winograd_output_1d, UK_GET, UK_PUT);
+#undef UK_GET
+#undef UK_PUT
 }
 
 /*
@@ -120,45 +129,36 @@ UK_INLINE void winograd_gradient_1d(const vec y[4], vec to[6])
 /* G' of one row or column of six. */
 UK_INLINE void winograd_weights_1d(const vec m[6], vec to[3])
 {
-    const float a = 1.0f / (2 * 0.390625f * (0.390625f - 2.25f)), b = 1.0f / (2 * 2.25f * (2.25f - 0.390625f));
     vec sum_a = m[1] + m[2], difference_a = m[1] - m[2], sum_b = m[3] + m[4], difference_b = m[3] - m[4];
-    to[0] = (float)(256.0 / 225.0) * m[0] + (a * sum_a + b * sum_b);
-    to[1] = (a * WA) * difference_a + (b * WB) * difference_b;
-    to[2] = m[5] + ((a * WA2) * sum_a + (b * WB2) * sum_b);
+    to[0] = (float)(256.0 / 225.0) * m[0] + (GA * sum_a + GB * sum_b);
+    to[1] = (GA * WA) * difference_a + (GB * WB) * difference_b;
+    to[2] = m[5] + ((GA * WA2) * sum_a + (GB * WB2) * sum_b);
 }
 
 /* 4 x 4 gradients, each of 16 channels at its own address, to 36 places `plane` floats apart. */
 UK_INLINE void winograd_gradient(const float *const *from, int32_t channel, float *to, int64_t plane)
 {
-    for (int v = 0; v < VECTORS; v++) {
-        vec half[6][4];
-        UK_UNROLL for (int x = 0; x < 4; x++) {
-            vec column[4], out[6];
-            UK_UNROLL for (int y = 0; y < 4; y++) column[y] = load(from[y * 4 + x] + channel + v * UK_LANES);
-            winograd_gradient_1d(column, out);
-            UK_UNROLL for (int y = 0; y < 6; y++) half[y][x] = out[y];
-        }
-        UK_UNROLL for (int y = 0; y < 6; y++) {
-            vec out[6];
-            winograd_gradient_1d(half[y], out);
-            UK_UNROLL for (int x = 0; x < 6; x++) store(to + (y * 6 + x) * plane + v * UK_LANES, out[x]);
-        }
-    }
+#define UK_GET(y, x) load(from[(y) * 4 + (x)] + channel + v * UK_LANES)
+#define UK_PUT(y, out) store_places(to + v * UK_LANES, plane, y, out)
+    for (int v = 0; v < VECTORS; v++) UK_BOTH_WAYS(4, 6, winograd_gradient_1d, UK_GET, UK_PUT);
+#undef UK_GET
+#undef UK_PUT
 }
 
 /* 36 sums of a vector of channels, `plane` floats apart, to 3 x 3 weights. */
 UK_INLINE void winograd_weights(const float *from, int64_t plane, vec to[3][3])
 {
-    vec half[3][6];
-    UK_UNROLL for (int x = 0; x < 6; x++) {
-        vec column[6], out[3];
-        UK_UNROLL for (int y = 0; y < 6; y++) column[y] = load(from + (y * 6 + x) * plane);
-        winograd_weights_1d(column, out);
-        UK_UNROLL for (int y = 0; y < 3; y++) half[y][x] = out[y];
-    }
-    UK_UNROLL for (int y = 0; y < 3; y++) winograd_weights_1d(half[y], to[y]);
+#define UK_GET(y, x) load(from + ((y) * 6 + (x)) * plane)
+#define UK_PUT(y, out) UK_UNROLL for (int x = 0; x < 3; x++) to[y][x] = out[x]
+    UK_BOTH_WAYS(6, 3, winograd_weights_1d, UK_GET, UK_PUT);
+#undef UK_GET
+#undef UK_PUT
 }
+
+#undef UK_BOTH_WAYS
 #undef WA
 #undef WB
 #undef WA2
 #undef WB2
+#undef GA
+#undef GB

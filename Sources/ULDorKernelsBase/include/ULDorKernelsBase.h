@@ -70,6 +70,15 @@ typedef struct uk_map {
     int32_t height, width;
 } uk_map;
 
+/* Nearest index in a map of `in` for one of `out`, as torch computes it: floor(index * float(in) / out). */
+static inline int32_t uk_nearest(int32_t index, int32_t in, int32_t out)
+{
+    if (in == out) return index;
+    /* Neither is negative: the conversion is the floor. */
+    int32_t source = (int32_t)((float)index * ((float)in / (float)out));
+    return source < in ? source : in - 1;
+}
+
 /*
  * A convolution, fully connected layers (1 x 1 on 1 x 1 maps) included:
  * output = relu?(sum over taps and channels of weight * input + bias + residual).

@@ -42,7 +42,7 @@ struct GradientCase: CustomTestStringConvertible, Sendable {
 
     func weightFloats(_ table: UnsafePointer<uk_table>, threads: Int32 = 1, exact: Bool) -> Int {
         var work = sizes
-        return Int(uk_weight_gradient_floats(table, &work, threads, exact))
+        return Int(uk_weight_gradient_floats(&work, threads, exact))
     }
 
     func inputFloats(_ table: UnsafePointer<uk_table>, threads: Int32 = 1, exact: Bool) -> Int {
