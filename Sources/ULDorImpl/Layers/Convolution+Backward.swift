@@ -28,7 +28,7 @@ extension Convolution {
         guard let inputGradient else { return }
         work.input_gradient = inputGradient.map
         work.adds = adds
-        let table = execution.table, isExact = execution.hasExactGradients
+        let table = execution.table, isExact = execution.isExact
         let floats = uk_input_gradient_floats(table, &work, execution.threads, isExact)
         try execution.scratch { () throws(ULDorError) in
             let scratch: UnsafeMutablePointer<Float> = try execution.take(count: Int(floats))
@@ -69,7 +69,7 @@ extension Convolution {
 
 extension Execution {
     func addWeightGradient(_ work: inout uk_gradient) throws(ULDorError) {
-        let table = table, isExact = hasExactGradients
+        let table = table, isExact = isExact
         let floats = uk_weight_gradient_floats(&work, threads, isExact)
         try scratch { () throws(ULDorError) in
             let scratch: UnsafeMutablePointer<Float> = try take(count: Int(floats))

@@ -14,22 +14,28 @@ final class Convolution {
         case learned(LearnedWeights)
     }
 
-    /// Takes `parts` of weights `outChannels_i x channels x kernel x kernel`, each with its scale (batch norm) and bias.
-    init(
-        channels: Int, outChannels: Int, kernel: Int, stride: Int = 1, pad: Int? = nil, places: Int = 1, slab: Slab
-    ) throws(ULDorError) {
+    private init(channels: Int, outChannels: Int, kernel: Int, stride: Int, pad: Int?, places: Int, source: Source) {
         self.channels = channels
         self.outChannels = outChannels
         self.kernel = kernel
         self.stride = stride
         self.pad = pad ?? kernel / 2
         self.places = places
+        self.source = source
+    }
+
+    /// With weights that ``pack(_:scale:bias:first:count:execution:)`` fills in.
+    convenience init(
+        channels: Int, outChannels: Int, kernel: Int, stride: Int = 1, pad: Int? = nil, places: Int = 1, slab: Slab
+    ) throws(ULDorError) {
         let count = places * Int(uk_packed_floats(Int32(outChannels), Int32(channels), Int32(kernel), Int32(kernel)))
         let packed: UnsafeMutableBufferPointer<Float> = try slab.take(count)
         let products = channels * kernel * kernel
         let bias: UnsafeMutableBufferPointer<Float> = try slab.take(count / products)
         bias.update(repeating: 0)
-        source = .packed(slab, weights: packed, bias: bias)
+        self.init(
+            channels: channels, outChannels: outChannels, kernel: kernel, stride: stride, pad: pad, places: places,
+            source: .packed(slab, weights: packed, bias: bias))
         // The channels that a last panel lacks.
         guard outChannels % UK_PANEL > 0 else { return }
         for place in 1...places {
@@ -38,17 +44,13 @@ final class Convolution {
         }
     }
 
-    /// With weights that learn; ``pack(_:scale:bias:first:count:execution:)`` is not for these.
-    init(
+    /// With weights that learn.
+    convenience init(
         channels: Int, outChannels: Int, kernel: Int, stride: Int = 1, pad: Int? = nil, places: Int = 1, learned: LearnedWeights
     ) {
-        self.channels = channels
-        self.outChannels = outChannels
-        self.kernel = kernel
-        self.stride = stride
-        self.pad = pad ?? kernel / 2
-        self.places = places
-        source = .learned(learned)
+        self.init(
+            channels: channels, outChannels: outChannels, kernel: kernel, stride: stride, pad: pad, places: places,
+            source: .learned(learned))
     }
 
     var memoryBytes: Int {

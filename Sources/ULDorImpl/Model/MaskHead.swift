@@ -119,7 +119,7 @@ final class MaskHead {
 }
 
 extension TensorLoader {
-    /// A 2 x 2 transposed convolution of stride 2; torch.nn.ConvTranspose2d stores in x out x kernel x kernel.
+    /// A 2 x 2 transposed convolution of stride 2.
     fileprivate func transposed(_ name: String, channels: Int) throws(ULDorError) -> Convolution {
         let shape: [Int?] = [channels, nil, 2, 2]
         let out = try find(["\(name).weight"], shape: shape).record.dim(1)
@@ -135,9 +135,7 @@ extension TensorLoader {
         let layer = try Convolution(channels: channels, outChannels: out, kernel: 1, places: 4, slab: slab)
         let part = try Buffer<Float>(count: channels * out, allocator: allocator)
         for place in 0..<layer.places {
-            for o in 0..<out {
-                for c in 0..<channels { part.base[o * channels + c] = weights.base[(c * out + o) * 4 + place] }
-            }
+            TransposedWeights.take(place, of: weights.base, channels: channels, outChannels: out, into: part.base)
             layer.pack(
                 part.base, scale: nil, bias: bias.base, first: layer.firstRow(ofPlace: place), count: out, execution: execution)
         }

@@ -42,7 +42,10 @@ extension RPNHead {
             try execution.scratch { () throws(ULDorError) in
                 var hidden = [pyramid[level]]
                 for (index, convolution) in convolutions.enumerated() {
-                    hidden.append(try convolution.forward(hidden[index], relu: true, execution))
+                    hidden.append(
+                        try execution.directly { () throws(ULDorError) in
+                            try convolution.forward(hidden[index], relu: true, execution)
+                        })
                 }
                 let output = try execution.map(1, pyramid[level].height, pyramid[level].width, predictor.outChannels)
                 execution.zero(output)

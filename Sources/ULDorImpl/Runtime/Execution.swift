@@ -8,9 +8,7 @@ final class Execution {
     let table: UnsafePointer<uk_table>
     let threads: Int32
     /// Direct convolutions only.
-    var isExact: Bool
-    /// In the backward pass, too.
-    let hasExactGradients: Bool
+    private(set) var isExact: Bool
     /// UK_IDLE, UK_RUNNING or UK_STOPPING: one word, so that a cancel reaches the call that runs and no other.
     private let state: UnsafeMutablePointer<Int32>
     private let progress: Progress?
@@ -21,14 +19,13 @@ final class Execution {
     }
 
     init(
-        allocator: Allocator, table: UnsafePointer<uk_table>, threads: Int32, isExact: Bool, hasExactGradients: Bool = true,
-        memoryLimit: Int? = nil, progress: Progress?
+        allocator: Allocator, table: UnsafePointer<uk_table>, threads: Int32, isExact: Bool, memoryLimit: Int? = nil,
+        progress: Progress?
     ) {
         arena = Arena(allocator: allocator, limit: memoryLimit)
         self.table = table
         self.threads = threads
         self.isExact = isExact
-        self.hasExactGradients = hasExactGradients
         self.progress = progress
         state = .allocate(capacity: 1)
         state.initialize(to: Int32(UK_IDLE))
@@ -37,6 +34,14 @@ final class Execution {
     deinit { state.deallocate() }
 
     var isMeasuring: Bool { arena.isMeasuring }
+
+    /// Runs `body` with direct convolutions only.
+    func directly<Value>(_ body: () throws(ULDorError) -> Value) throws(ULDorError) -> Value {
+        let before = isExact
+        isExact = true
+        defer { isExact = before }
+        return try body()
+    }
 
     // MARK: Cancellation and progress
 

@@ -61,7 +61,7 @@ final class LearnedWeights {
             if let shift { (biases + rows * place).update(from: shift + first, count: count) }
             var from = UnsafePointer(weights) + first * channels * kernel * kernel
             if isTransposed {
-                for o in 0..<out { for c in 0..<channels { part[o * channels + c] = weights[(c * out + o) * 4 + place] } }
+                TransposedWeights.take(place, of: weights, channels: channels, outChannels: out, into: part)
                 from = UnsafePointer(part)
             }
             try execution.run {

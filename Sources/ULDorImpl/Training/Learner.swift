@@ -30,7 +30,7 @@ final class Learner {
         parameters = try ParameterStore(file, trainableLayers: options.trainableLayers, allocator: allocator)
         model = try Model(TensorLoader(file, threads: threads, store: parameters), config)
         execution = Execution(
-            allocator: allocator, table: table, threads: threads, isExact: true, hasExactGradients: options.isExact,
+            allocator: allocator, table: table, threads: threads, isExact: options.isExact,
             memoryLimit: options.memoryLimit,
             progress: nil)
         self.options = options
@@ -68,8 +68,7 @@ final class Learner {
                 samples.append(try selection.room(execution))
                 guard index != last else { break }
                 try execution.scratch { () throws(ULDorError) in
-                    let pyramid = try detector.features(try input(examples[index]), execution)
-                    let heads = try detector.heads(pyramid, execution)
+                    let (_, heads) = try glance(examples[index])
                     try select(heads, examples[index], draw, injected?[index], into: &samples[index])
                 }
             }
@@ -96,8 +95,7 @@ final class Learner {
         try execution.pass { () throws(ULDorError) in
             losses = Losses()
             var samples = try selection.room(execution)
-            let pyramid = try detector.features(try input(example), execution)
-            let heads = try detector.heads(pyramid, execution)
+            let (pyramid, heads) = try glance(example)
             try execution.scratch { () throws(ULDorError) in
                 try select(heads, example, Draw(seed: seed, epoch: 0), nil, into: &samples)
             }
@@ -147,10 +145,21 @@ final class Learner {
 
     private func look(_ example: Example) throws(ULDorError) -> Seen {
         let map = try input(example)
-        let backbone = try model.backbone.trace(map, execution)
-        let pyramid = try model.pyramid.output(height: map.height, width: map.width, execution)
-        let merged = try model.pyramid.trace(backbone.features, into: pyramid, execution)
-        return Seen(backbone: backbone, merged: merged, pyramid: pyramid, heads: try detector.heads(pyramid, execution))
+        return try execution.directly { () throws(ULDorError) in
+            let backbone = try model.backbone.trace(map, execution)
+            let pyramid = try model.pyramid.output(height: map.height, width: map.width, execution)
+            let merged = try model.pyramid.trace(backbone.features, into: pyramid, execution)
+            return Seen(backbone: backbone, merged: merged, pyramid: pyramid, heads: try detector.heads(pyramid, execution))
+        }
+    }
+
+    /// The same without keeping what a backward pass would read.
+    private func glance(_ example: Example) throws(ULDorError) -> (pyramid: Pyramid, heads: Pyramid) {
+        let map = try input(example)
+        return try execution.directly { () throws(ULDorError) in
+            let pyramid = try detector.features(map, execution)
+            return (pyramid, try detector.heads(pyramid, execution))
+        }
     }
 
     private func select(
@@ -219,14 +228,12 @@ final class Learner {
         return losses
     }
 
-    /// The mask head is half of a step's forward arithmetic, and nothing but itself lies behind its ReLUs: with Winograd.
+    /// Not directly: the mask head is half of a step's forward arithmetic, and nothing but itself lies behind its ReLUs.
     private func learnMasks(
         _ pyramid: Pyramid, _ example: Example, _ samples: ImageSamples, _ normalisers: Normalisers, into gradient: Pyramid
     ) throws(ULDorError) -> Losses {
         let execution = execution
         var losses = Losses()
-        execution.isExact = options.isExact
-        defer { execution.isExact = true }
         try eachBatch(samples.maskCount, Self.maskBatch) { (first, count) throws(ULDorError) in
             let boxes = samples.boxes + first
             let wanted = try wantedMasks(example, samples, first: first, count: count)

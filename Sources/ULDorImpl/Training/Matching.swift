@@ -50,14 +50,20 @@ struct BalancedSampler {
     var mostPositive: Int { Int(Double(count) * positiveFraction) }
 
     /// `labels`: above 0 positive, 0 negative, below 0 left out. Chosen indices, positives first, go to `chosen` (room for `count`);
-    /// returns how many of each. `scratch` has a place for each label.
+    /// returns how many. `scratch` has a place for each label. `injected` are chosen instead of drawn.
     func sample(
-        _ labels: UnsafePointer<Int32>, _ labelCount: Int, random: inout SeededRandom, into chosen: UnsafeMutablePointer<Int32>,
-        scratch: UnsafeMutablePointer<Int32>
-    ) -> (positive: Int, negative: Int) {
+        _ labels: UnsafePointer<Int32>, _ labelCount: Int, random: SeededRandom, injected: [Int32]? = nil,
+        into chosen: UnsafeMutablePointer<Int32>, scratch: UnsafeMutablePointer<Int32>
+    ) -> Int {
+        if let injected {
+            let total = Swift.min(injected.count, count)
+            for place in 0..<total { chosen[place] = injected[place] }
+            return total
+        }
+        var random = random
         let positive = draw(mostPositive, labels, labelCount, random: &random, into: chosen, scratch) { $0 > 0 }
-        let negative = draw(count - positive, labels, labelCount, random: &random, into: chosen + positive, scratch) { $0 == 0 }
-        return (positive, negative)
+        return positive
+            + draw(count - positive, labels, labelCount, random: &random, into: chosen + positive, scratch) { $0 == 0 }
     }
 
     /// The first `limit` places of a Fisher-Yates shuffle of the indices that qualify.

@@ -68,13 +68,8 @@ final class ParameterStore {
     /// Values of a tensor's layout here (its own, its gradient, its momentum) as files have them.
     func copy(_ tensor: Tensor, from: UnsafePointer<Float>, to: UnsafeMutablePointer<Float>) {
         guard tensor.cells > 1 else { return to.update(from: from, count: tensor.count) }
-        let rowLength = tensor.count / tensor.dims[0], channels = rowLength / tensor.cells
-        for row in 0..<tensor.dims[0] {
-            var map = uk_map(
-                data: UnsafeMutablePointer(mutating: from + row * rowLength), image_stride: 0, row_stride: 0,
-                pixel_stride: Int64(channels), height: 1, width: Int32(tensor.cells))
-            uk_to_planes(&map, Int32(channels), to + row * rowLength)
-        }
+        let order = CellRow(channels: tensor.count / tensor.dims[0] / tensor.cells, cells: tensor.cells)
+        for row in 0..<tensor.dims[0] { order.toFile(from + row * order.length, to + row * order.length) }
     }
 
     /// torchvision's resnet_fpn_backbone: batch norm never, the stem and the first stages only where asked for.

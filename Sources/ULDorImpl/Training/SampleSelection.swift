@@ -55,15 +55,8 @@ struct SampleSelection {
         let lesions = example.lesions.elements.filter { $0.classIndex == 1 }.map(\.box)
         Matching.anchors.match(lesions, count: count, candidate: { boxes[$0] }, into: matches)
         for index in 0..<count { labels[index] = matches[index] >= 0 ? 1 : matches[index] == Matching.background ? 0 : -1 }
-        let total: Int
-        if let injected {
-            total = Swift.min(injected.anchors.count, anchorSampler.count)
-            for place in 0..<total { chosen[place] = injected.anchors[place] }
-        } else {
-            var random = random
-            let (positive, negative) = anchorSampler.sample(labels, count, random: &random, into: chosen, scratch: scratch)
-            total = positive + negative
-        }
+        let total = anchorSampler.sample(
+            labels, count, random: random, injected: injected?.anchors, into: chosen, scratch: scratch)
         samples.anchorCount = 0
         samples.placeCount = 0
         for place in 0..<total where (0..<count).contains(Int(chosen[place])) {
@@ -111,15 +104,8 @@ struct SampleSelection {
                 : others[index] >= 0 ? Int32(truncatingIfNeeded: mined[Int(others[index])]) : -1
             labels[index] = matches[index] >= 0 ? all[Int(matches[index])].classIndex : 0
         }
-        let total: Int
-        if let injected {
-            total = Swift.min(injected.regions.count, regionSampler.count)
-            for place in 0..<total { chosen[place] = injected.regions[place] }
-        } else {
-            var random = random
-            let (positive, negative) = regionSampler.sample(labels, count, random: &random, into: chosen, scratch: others)
-            total = positive + negative
-        }
+        let total = regionSampler.sample(
+            labels, count, random: random, injected: injected?.regions, into: chosen, scratch: others)
         samples.regionCount = 0
         samples.maskCount = 0
         func hasMask(_ match: Int32) -> Bool { match >= 0 && usesMasks && !all[Int(match)].region.isEmpty }

@@ -102,12 +102,7 @@ final class PanelReader {
     }
 
     private func transpose(_ from: UnsafePointer<Float>, into to: UnsafeMutablePointer<Float>, rows: Int) {
-        let channels = rowLength / cells
-        for row in 0..<rows {
-            var map = uk_map(
-                data: to + row * rowLength, image_stride: 0, row_stride: 0, pixel_stride: Int64(channels), height: 1,
-                width: Int32(cells))
-            uk_from_planes(from + row * rowLength, Int32(channels), &map)
-        }
+        let order = CellRow(channels: rowLength / cells, cells: cells)
+        for row in 0..<rows { order.fromFile(from + row * rowLength, to: to + row * rowLength) }
     }
 }

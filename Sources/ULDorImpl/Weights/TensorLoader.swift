@@ -90,14 +90,11 @@ final class TensorLoader {
             return tensor
         }
         // A row at a time, so that the tensor is not in memory twice.
-        let rowLength = tensor.count / tensor.dims[0], channels = rowLength / cells
-        let row = try Buffer<Float>(count: rowLength, allocator: allocator)
+        let order = CellRow(channels: tensor.count / tensor.dims[0] / cells, cells: cells), length = order.length
+        let row = try Buffer<Float>(count: length, allocator: allocator)
         for index in 0..<tensor.dims[0] {
-            try read(name, record, first: index * rowLength, count: rowLength, into: row.base)
-            var map = uk_map(
-                data: to + index * rowLength, image_stride: 0, row_stride: 0, pixel_stride: Int64(channels), height: 1,
-                width: Int32(cells))
-            uk_from_planes(row.base, Int32(channels), &map)
+            try read(name, record, first: index * length, count: length, into: row.base)
+            order.fromFile(row.base, to: to + index * length)
         }
         return tensor
     }
