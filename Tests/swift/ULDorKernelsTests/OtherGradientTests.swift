@@ -13,8 +13,11 @@ import ULDorKernels
         let layout = Layout(batch: 3, height: 7, width: 5, channels: channels, gap: gap)
         let gradient = generator.floats(3 * 35 * channels), start = generator.floats(channels)
         let memory = layout.spread(gradient)
-        let expected = (0..<channels).map { c in
-            Float(Double(start[c]) + (0..<3 * 35).reduce(0.0) { $0 + Double(gradient[$1 * channels + c]) })
+        var expected = start
+        for channel in 0..<channels {
+            var sum = Double(start[channel])
+            for pixel in 0..<3 * 35 { sum += Double(gradient[pixel * channels + channel]) }
+            expected[channel] = Float(sum)
         }
         for threads: Int32 in [1, 3] {
             let bias = Guarded(start)
