@@ -2,12 +2,12 @@
 #include "detect_outputs.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "message.h"
 #include "output_file.h"
 #include "reason.h"
+#include "text.h"
 
 static int digits_of(int32_t number) { return snprintf(NULL, 0, "%d", (int)number); }
 
@@ -19,10 +19,7 @@ char *detect_overlay_path(const detect_options *options, int index, const image 
     if (options->image_count > 1) snprintf(number, sizeof number, "-%0*d", digits_of(options->image_count), index + 1);
     if (several_slices)
         snprintf(slice, sizeof slice, "-s%0*d", digits_of(image->slices - 1), (int)image_slice_number(image));
-    size_t capacity = strlen(path) + sizeof number + sizeof slice;
-    char *name = malloc(capacity);
-    if (name != NULL) snprintf(name, capacity, "%.*s%s%s%s", (int)stem, path, number, slice, path + stem);
-    return name;
+    return text_format("%.*s%s%s%s", (int)stem, path, number, slice, path + stem);
 }
 
 /* Finds out about outputs that cannot be written, or would replace an input, before the work and not after it. */

@@ -8,16 +8,14 @@
 #include "json_text.h"
 #include "mask_json.h"
 #include "message.h"
+#include "text.h"
 
 const char *const evaluate_truth_names[EVALUATE_TRUTHS] = {"pseudo", "given"};
 
 /* "000001_03_01/088" as DeepLesion's table writes it. */
 static json_t *file_name(const char *name) {
-    size_t length = strlen(name);
-    char *text = malloc(length + sizeof ".png");
+    char *text = text_format("%s.png", name);
     if (text == NULL) return NULL;
-    memcpy(text, name, length);
-    memcpy(text + length, ".png", sizeof ".png");
     char *slash = strrchr(text, '/');
     if (slash != NULL) *slash = '_';
     json_t *value = json_text(text);

@@ -9,6 +9,7 @@
 #include "fingerprint.h"
 #include "json_text.h"
 #include "message.h"
+#include "text.h"
 
 /* A file by its bytes, so that it may be moved but not changed; null where there is none. */
 static json_t *file(const char *path, bool *failed) {
@@ -31,11 +32,7 @@ static json_t *place(const char *path) {
 
 /* `name` in the data set's directory, or what was given in its place; to be freed. */
 static char *inside(const data_options *data, const char *given, const char *name) {
-    if (given != NULL) return strdup(given);
-    size_t length = strlen(data->directory) + strlen(name) + 2;
-    char *path = malloc(length);
-    if (path != NULL) snprintf(path, length, "%s/%s", data->directory, name);
-    return path;
+    return given != NULL ? strdup(given) : text_format("%s/%s", data->directory, name);
 }
 
 json_t *evaluate_origin(const evaluate_options *o, const uldor_model *model, const uldor_session *session) {

@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "text.h"
+
 const char *const train_term_names[TRAIN_TERMS] = {"objectness", "rpn_box", "classifier", "box", "mask"};
 const char *const train_term_titles[TRAIN_TERMS] = {"objectness", "RPN box", "class", "box", "mask"};
 
@@ -122,9 +124,7 @@ int train_history_read(const char *path, train_history *history, reason *why) {
     *history = (train_history){0};
     FILE *stream = fopen(path, "rb");
     if (stream == NULL) return reason_set_errno(why, errno);
-    size_t length = strlen(path);
-    bool is_json = length > 6 && strcmp(path + length - 6, ".jsonl") == 0;
-    int status = is_json ? read_json_lines(stream, history) : read_csv(stream, history);
+    int status = text_ends_with(path, ".jsonl") ? read_json_lines(stream, history) : read_csv(stream, history);
     if (status != 0) status = reason_set(why, "not enough memory");
     else if (ferror(stream)) status = reason_set_errno(why, errno);
     fclose(stream);
