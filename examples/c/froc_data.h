@@ -22,8 +22,9 @@ typedef struct froc_detections {
 } froc_detections;
 
 /*
- * Reads a list of {"image_id" or "file_name", "bbox": [x, y, width, height], "score", "category_id", "lesion_score"}. Every entry that
- * cannot be used (unknown slice, another split, NaN, negative size ...) is named on standard error with its index; -1 then.
+ * Reads a list of {"image_id" or "file_name", "bbox": [x, y, width, height], "score", "category_id", "lesion_score"}. Every
+ * entry that cannot be used (unknown slice, another split, NaN, negative size ...) is named on standard error with its index;
+ * -1 then.
  * `split`: 0: all.
  */
 int froc_detections_read(const char *path, const uldor_dataset *truth, int32_t split, froc_detections *detections);

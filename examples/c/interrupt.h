@@ -2,8 +2,8 @@
  * interrupt.h - Ctrl-C, SIGTERM and SIGHUP
  *
  * One thread waits for the signals, so that what happens then is ordinary code: uldor_session_cancel() may not be called
- * from a signal handler. While a session detects or a trainer runs, the first signal cancels it and the tool winds up by itself; at any other
- * time, and on the second signal, the thread removes the unfinished output file and ends the process.
+ * from a signal handler. While a session detects or a trainer runs, the first signal cancels it and the tool winds up by
+ * itself; at any other time, and on the second signal, the thread removes the unfinished output file and ends the process.
  */
 #ifndef INTERRUPT_H
 #define INTERRUPT_H

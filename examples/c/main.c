@@ -38,8 +38,8 @@ static int run(int argc, char **argv) {
     static const struct {
         const char *name;
         int (*run)(int argc, char **argv);
-    } commands[] = {{"detect", command_detect}, {"evaluate", command_evaluate}, {"froc", command_froc}, {"info", command_info}, {"pseudo-mask", command_pseudo_mask},
-                    {"train", command_train}};
+    } commands[] = {{"detect", command_detect}, {"evaluate", command_evaluate},       {"froc", command_froc},
+                    {"info", command_info},     {"pseudo-mask", command_pseudo_mask}, {"train", command_train}};
     if (argc < 2) {
         fputs(help, stderr);
         return EXIT_USAGE;
