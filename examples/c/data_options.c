@@ -3,11 +3,17 @@
 
 #include <string.h>
 
+#include "text.h"
+
 #define INTO(member) .place = offsetof(data_options, member)
 
 void data_options_init(data_options *options) {
     *options = (data_options){0};
     uldor_dataset_options_init(&options->dataset, sizeof options->dataset);
+}
+
+char *data_options_path(const data_options *options, const char *given, const char *name) {
+    return given != NULL ? strdup(given) : text_format("%s/%s", options->directory, name);
 }
 
 static bool take_masks(const option_row *row, const char *value, void *options) {

@@ -29,4 +29,7 @@ extern const option_row data_option_rows[];
 
 void data_options_init(data_options *options);
 
+/* `name` in the data set's directory, or what was `given` in its place; to be freed. NULL: not enough memory. */
+char *data_options_path(const data_options *options, const char *given, const char *name);
+
 #endif

@@ -22,12 +22,12 @@ char *detect_overlay_path(const detect_options *options, int index, const image 
     return text_format("%.*s%s%s%s", (int)stem, path, number, slice, path + stem);
 }
 
-/* Finds out about outputs that cannot be written, or would replace an input, before the work and not after it. */
 static int check_output(const detect_options *options, const char *path, reason *why) {
-    if (output_file_check(path, why) != 0) return -1;
-    bool is_input = output_replaces(path, options->weights);
-    for (int i = 0; i < options->image_count && !is_input; i++) is_input = output_replaces(path, options->images[i]);
-    return is_input ? reason_set(why, "this is an input; it is not overwritten") : 0;
+    int status = output_file_check(path, why);
+    if (status == 0) status = output_file_check_input(path, options->weights, why);
+    for (int i = 0; status == 0 && i < options->image_count; i++)
+        status = output_file_check_input(path, options->images[i], why);
+    return status;
 }
 
 int detect_check_outputs(const detect_options *options) {

@@ -9,7 +9,6 @@
 #include "fingerprint.h"
 #include "json_text.h"
 #include "message.h"
-#include "text.h"
 
 /* A file by its bytes, so that it may be moved but not changed; null where there is none. */
 static json_t *file(const char *path, bool *failed) {
@@ -30,11 +29,6 @@ static json_t *place(const char *path) {
     return value;
 }
 
-/* `name` in the data set's directory, or what was given in its place; to be freed. */
-static char *inside(const data_options *data, const char *given, const char *name) {
-    return given != NULL ? strdup(given) : text_format("%s/%s", data->directory, name);
-}
-
 json_t *evaluate_origin(const evaluate_options *o, const uldor_model *model, const uldor_session *session) {
     static const char *const truths[] = {"none", "pseudo", "given", "both"};
     const uldor_dataset_options *data = &o->data.dataset;
@@ -47,7 +41,8 @@ json_t *evaluate_origin(const evaluate_options *o, const uldor_model *model, con
     uldor_session_get_info(session, &running);
     snprintf(version, sizeof version, "%d.%d.%d", (int)(number >> 16 & 0xFF), (int)(number >> 8 & 0xFF), (int)(number & 0xFF));
     int32_t rule = o->session.class_rule != ULDOR_CLASS_RULE_DEFAULT ? o->session.class_rule : info.class_rule;
-    char *csv = inside(&o->data, data->csv_path, "DL_info.csv"), *images = inside(&o->data, data->image_directory, "Images_png");
+    char *csv = data_options_path(&o->data, data->csv_path, "DL_info.csv");
+    char *images = data_options_path(&o->data, data->image_directory, "Images_png");
     json_t *origin = NULL;
     if (csv != NULL && images != NULL)
         origin = json_pack(

@@ -20,6 +20,8 @@ void interrupt_set_session(uldor_session *session);
 void interrupt_set_trainer(uldor_trainer *trainer);
 /* The signal that came in, or 0. */
 int interrupt_received(void);
+/* How a command ends that would end with `code`: where a signal came in, with 128 + it, and `text` is said. */
+int interrupt_exit_code(int code, const char *text);
 
 /* Between hold and release the process is not ended: for steps that create, rename and announce a file. */
 void interrupt_hold(void);
