@@ -67,6 +67,18 @@ def test_table_and_json(tool, truth, results, tmp_path):
     assert json.loads(deeplesion.stdout)["subsets"][0]["levels"][0]["sensitivity"] == 14 / 16
 
 
+def test_lesions_of_unknown_type_are_only_among_all(tool, tmp_path):
+    path, found = tmp_path / "DL_info.csv", tmp_path / "results.json"
+    found.write_text("[]")
+    for kinds, names in (((-1, 2), {"all", "type 2"}), ((-1, -1), {"all"})):
+        path.write_text("\n".join([HEADER, *(row(p, 1, 100, 100, kind=kind) for p, kind in enumerate(kinds, 1))]) + "\n")
+        done = tool("froc", "-t", path, "-d", found, "-j", "-")
+        assert done.returncode == 0, done.stderr
+        subsets = {s["name"]: s["lesions"] for s in json.loads(done.stdout)["subsets"] if "mm" not in s["name"]}
+        assert set(subsets) == names and subsets["all"] == 2
+        assert "type -1" not in tool("froc", "-t", path, "-d", found).stdout
+
+
 def test_plots(tool, truth, results, tmp_path):
     for name in ("plot.svg", "plot.png"):
         done = tool("froc", "-t", truth, "-d", results, "-b", 50, "-q", "-p", tmp_path / name)

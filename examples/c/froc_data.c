@@ -151,7 +151,7 @@ int froc_add_image(uldor_froc *froc, const uldor_dataset *truth, int64_t index, 
             memcpy(a.lesion_boxes + 4 * used,
                    (double[]){lesion.x1 + left, lesion.y1 + top, lesion.x2 + left, lesion.y2 + top}, 4 * sizeof(double));
             a.sizes[used] = lesion.long_mm > 0 ? lesion.long_mm : NAN;
-            a.types[used++] = lesion.type;
+            a.types[used++] = lesion.type < 0 ? INT32_MIN : lesion.type; /* not known: of no type, rather than of type -1 */
         }
     }
     for (size_t i = 0; status == 0 && i < count; i++) {

@@ -18,7 +18,7 @@ void train_progress_draw(train_progress *progress) {
     message_error(options->plot, "%s", why.text);
 }
 
-static void print_epoch(train_progress *progress, const uldor_training_event *event) {
+static void print_epoch(const uldor_training_event *event) {
     progress_erase();
     printf("epoch %d/%d  loss %.4f (objectness %.4f, rpn box %.4f, class %.4f, box %.4f, mask %.4f)", (int)event->epoch + 1,
            (int)event->epochs, event->loss, event->objectness, event->rpn_box, event->classifier, event->box, event->mask);
@@ -26,7 +26,6 @@ static void print_epoch(train_progress *progress, const uldor_training_event *ev
         printf("  validation %.4f%s", event->validation_loss, event->is_best ? " (best)" : "");
     printf("  lr %g  %.2f images/s\n", event->lr, event->images_per_second);
     fflush(stdout);
-    train_progress_draw(progress);
 }
 
 static void format_seconds(double seconds, char *text, size_t capacity) {
@@ -50,7 +49,10 @@ int32_t train_progress_show(void *user, const uldor_training_event *event) {
         snprintf(task, sizeof task, "validation %d of %d", (int)event->epoch + 1, (int)event->epochs);
         snprintf(stage, sizeof stage, "loss %.4f  %s left", event->loss, left);
         break;
-    case ULDOR_TRAINING_EPOCH: print_epoch(progress, event); return interrupt_received() != 0;
+    case ULDOR_TRAINING_EPOCH:
+        print_epoch(event);
+        train_progress_draw(progress);
+        return interrupt_received() != 0;
     default:
         snprintf(task, sizeof task, "epoch %d of %d", (int)event->epoch + 1, (int)event->epochs);
         progress->mean_loss = progress->mean_loss > 0 ? 0.9 * progress->mean_loss + 0.1 * event->loss : event->loss;
