@@ -2,13 +2,13 @@
 #include "evaluate_origin.h"
 
 #include <stdbool.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "fingerprint.h"
 #include "json_text.h"
 #include "message.h"
+#include "version.h"
 
 /* A file by its bytes, so that it may be moved but not changed; null where there is none. */
 static json_t *file(const char *path, bool *failed) {
@@ -34,12 +34,9 @@ json_t *evaluate_origin(const evaluate_options *o, const uldor_model *model, con
     const uldor_dataset_options *data = &o->data.dataset;
     uldor_model_info info = {.struct_size = sizeof info};
     uldor_session_info running = {.struct_size = sizeof running};
-    char version[32];
     bool failed = false;
-    int32_t number = uldor_version();
     uldor_model_get_info(model, &info);
     uldor_session_get_info(session, &running);
-    snprintf(version, sizeof version, "%d.%d.%d", (int)(number >> 16 & 0xFF), (int)(number >> 8 & 0xFF), (int)(number & 0xFF));
     int32_t rule = o->session.class_rule != ULDOR_CLASS_RULE_DEFAULT ? o->session.class_rule : info.class_rule;
     char *csv = data_options_path(&o->data, data->csv_path, "DL_info.csv");
     char *images = data_options_path(&o->data, data->image_directory, "Images_png");
@@ -47,9 +44,9 @@ json_t *evaluate_origin(const evaluate_options *o, const uldor_model *model, con
     if (csv != NULL && images != NULL)
         origin = json_pack(
             "{ss si ss so so so so so so so so ss sb sb so si ss sb sb sb ss sb ss}",
-            "format", "uldor-evaluation-journal", "format_version", 1, "version", version, "weights", file(o->weights, &failed),
-            "config", file(o->config, &failed), "csv", place(csv), "csv_content", file(csv, &failed), "images", place(images),
-            "masks", place(data->mask_directory), "boxes", file(data->boxes_path, &failed),
+            "format", "uldor-evaluation-journal", "format_version", 1, "version", version_of_library().text,
+            "weights", file(o->weights, &failed), "config", file(o->config, &failed), "csv", place(csv),
+            "csv_content", file(csv, &failed), "images", place(images), "masks", place(data->mask_directory), "boxes", file(data->boxes_path, &failed),
             "windows", file(data->windows_path, &failed), "split", froc_split_names[o->froc.split],
             "negatives", data->negatives != ULDOR_NEGATIVES_NONE, "keep_noisy", data->keep_noisy != 0,
             "min_score", json_float(o->session.score_threshold),
