@@ -47,27 +47,20 @@ static int add(train_history *history, const train_record *record) {
 /* Steps are numbered within their epoch; how many it has is known from the epoch's own line, the longest so far until then. */
 static void place_steps(train_history *history) {
     double longest = 1;
-    for (size_t i = 0; i < history->count; i++) {
-        double step = history->records[i].epoch - floor(history->records[i].epoch / 1e9) * 1e9;
-        if (step > longest) longest = step;
-    }
+    for (size_t i = 0; i < history->count; i++) longest = fmax(longest, history->records[i].step);
     for (size_t i = 0; i < history->count; i++) {
         train_record *record = &history->records[i];
-        double epoch = floor(record->epoch / 1e9), step = record->epoch - epoch * 1e9;
-        record->epoch = record->is_epoch ? epoch + 1 : epoch + step / longest;
+        record->epoch += record->is_epoch ? 1 : record->step / longest;
     }
 }
 
 static int take(train_history *history, const char *event, const fields *line) {
-    train_record record = {.is_epoch = strcmp(event, "epoch") == 0};
-    double epoch = number(line, "epoch"), step = number(line, "step");
+    train_record record = {.is_epoch = strcmp(event, "epoch") == 0, .epoch = number(line, "epoch"), .step = number(line, "step")};
     if (!record.is_epoch && strcmp(event, "step") != 0) return 0;
-    if (!(epoch >= 0 && epoch < 1e6 && step >= 0 && step < 1e9)) return 0;
-    record.epoch = epoch * 1e9 + step;
+    if (!(record.epoch >= 0 && record.epoch < 1e6 && record.step >= 0 && record.step < 1e9)) return 0;
     for (int i = 0; i < TRAIN_TERMS; i++) record.terms[i] = number(line, train_term_names[i]);
     record.loss = number(line, "loss");
     record.validation = number(line, "validation_loss");
-    record.is_best = number(line, "best") == 1;
     return add(history, &record);
 }
 
