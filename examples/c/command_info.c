@@ -89,7 +89,8 @@ static void print_summary(const char *path, uldor_model *model, const uldor_mode
     printf("%-14s%lld\n", "parameters", (long long)info->parameters);
     printf("%-14s%.1f MB", "memory", (double)info->memory_bytes / 1e6);
     int64_t scratch = scratch_of(model, info);
-    if (scratch > 0) printf(", and %.1f MB for a slice of %d x %d", (double)scratch / 1e6, (int)info->max_size, (int)info->max_size);
+    if (scratch > 0)
+        printf(", and %.1f MB for a slice of %d x %d", (double)scratch / 1e6, (int)info->max_size, (int)info->max_size);
     putchar('\n');
 }
 

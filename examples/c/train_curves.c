@@ -99,8 +99,7 @@ static void mark_best(panel *p, const train_history *history) {
     cairo_arc(p->cairo, x, y, 7, 0, 6.2832);
     cairo_stroke(p->cairo);
     snprintf(label, sizeof label, "least: %.4g (epoch %g)", best->validation, best->epoch);
-    cairo_set_font_size(p->cairo, 12);
-    plot_text(p->cairo, label, p->x + p->width + 16, p->y + 12 + 20 * p->legend++, 0);
+    panel_add_to_legend(p, label);
 }
 
 typedef struct train_picture {

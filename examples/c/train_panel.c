@@ -52,8 +52,10 @@ void panel_draw_frame(panel *p, const char *title) {
     plot_text(cairo, title, p->x, p->y - 10, 0);
 }
 
+static double next_legend_y(panel *p) { return p->y + 12 + 20 * p->legend++; }
+
 void panel_draw_legend(panel *p, colour c, const char *label) {
-    double x = p->x + p->width + 16, y = p->y + 12 + 20 * p->legend++;
+    double x = p->x + p->width + 16, y = next_legend_y(p);
     panel_set_colour(p->cairo, c, 1);
     cairo_set_line_width(p->cairo, 2);
     cairo_move_to(p->cairo, x, y - 4);
@@ -62,4 +64,9 @@ void panel_draw_legend(panel *p, colour c, const char *label) {
     panel_set_colour(p->cairo, panel_ink, 1);
     cairo_set_font_size(p->cairo, 12);
     plot_text(p->cairo, label, x + 26, y, 0);
+}
+
+void panel_add_to_legend(panel *p, const char *text) {
+    cairo_set_font_size(p->cairo, 12);
+    plot_text(p->cairo, text, p->x + p->width + 16, next_legend_y(p), 0);
 }

@@ -24,7 +24,8 @@ double panel_spacing(double range);
 double panel_x(const panel *p, double epoch);
 double panel_y(const panel *p, double value);
 void panel_draw_frame(panel *p, const char *title);
-/* Each call takes the next line of the legend. */
+/* A curve's line in the legend; and one of text alone, in the present colour. */
 void panel_draw_legend(panel *p, colour c, const char *label);
+void panel_add_to_legend(panel *p, const char *text);
 
 #endif
