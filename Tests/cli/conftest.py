@@ -3,11 +3,15 @@
 import os
 import pathlib
 import signal
+import sys
 
 import pytest
 
 import cli_files
 from cli_tool import DATA, ROOT, Tool
+
+# What makes data sets for the tests of the Python package, and the package itself.
+sys.path += [str(ROOT / "Tests" / "python"), str(ROOT / "examples" / "python" / "src")]
 
 
 # A parent that ignores Ctrl-C (nohup, a script's background job) would hand that on to the tool.

@@ -5,16 +5,13 @@ import pathlib
 import resource
 import signal
 import subprocess
-import sys
 import time
 
 import numpy as np
 import pytest
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
-sys.path.append(str(ROOT / "Tests" / "python"))
-sys.path.append(str(ROOT / "examples" / "python" / "src"))
-import dataset_files as files  # noqa: E402
+import dataset_files as files
+from cli_tool import ROOT
 
 WEIGHTS = ROOT / "Tests" / "fixtures" / "tiny_2class.safetensors"
 WEIGHTS3 = ROOT / "Tests" / "fixtures" / "tiny_3class.safetensors"

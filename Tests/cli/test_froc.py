@@ -7,24 +7,22 @@ import numpy as np
 import pytest
 from PIL import Image
 
-HEADER = ("File_name,Patient_index,Study_index,Series_ID,Key_slice_index,Measurement_coordinates,Bounding_boxes,"
-          "Lesion_diameters_Pixel_,Normalized_lesion_location,Coarse_lesion_type,Possibly_noisy,Slice_range,Spacing_mm_px_,"
-          "Image_size,DICOM_windows,Patient_gender,Patient_age,Train_Val_Test")
+import dataset_files as files
 
 
 def row(patient, number, x, y, size=20, kind=3, split=3):
     r = size / 2
-    recist = f"{x - r}, {y}, {x + r}, {y}, {x}, {y - r / 2}, {x}, {y + r / 2}"
-    box = f"{x - r - 5}, {y - r / 2 - 5}, {x + r + 5}, {y + r / 2 + 5}"
-    return (f'{patient:06d}_01_01_{number:03d}.png,{patient},1,1,{number},"{recist}","{box}","{size}, {size / 2}","0.5, 0.5, 0.5",'
-            f'{kind},0,"1, 20","0.8, 0.8, 5","512, 512","-175, 275",F,50.0,{split}')
+    recist = (x - r, y, x + r, y, x, y - r / 2, x, y + r / 2)
+    box = (x - r - 5, y - r / 2 - 5, x + r + 5, y + r / 2 + 5)
+    return files.row(f"{patient:06d}_01_01", number, recist=recist, box=box, type_=kind, spacing=(0.8, 0.8, 5), size=(512, 512),
+                     split=split, Lesion_diameters_Pixel_=f"{size}, {r}")
 
 
 @pytest.fixture
 def truth(tmp_path):
     path = tmp_path / "DL_info.csv"
     rows = [row(p, n, 60 + 20 * n, 100 + p, size=6 + 9 * n, kind=n) for p in range(1, 9) for n in (1, 4)]
-    path.write_text("\n".join([HEADER, *rows, row(9, 1, 100, 100, split=1)]) + "\n")
+    path.write_text(files.text([*rows, row(9, 1, 100, 100, split=1)]))
     return path
 
 
@@ -65,6 +63,18 @@ def test_table_and_json(tool, truth, results, tmp_path):
     assert again.stdout == out.read_text()
     deeplesion = tool("froc", "-t", truth, "-d", results, "-c", "deeplesion", "-l", "2", "-j", "-")
     assert json.loads(deeplesion.stdout)["subsets"][0]["levels"][0]["sensitivity"] == 14 / 16
+
+
+def test_lesions_of_unknown_type_are_only_among_all(tool, tmp_path):
+    path, found = tmp_path / "DL_info.csv", tmp_path / "results.json"
+    found.write_text("[]")
+    for kinds, names in (((-1, 2), {"all", "type 2"}), ((-1, -1), {"all"})):
+        path.write_text(files.text([row(p, 1, 100, 100, kind=kind) for p, kind in enumerate(kinds, 1)]))
+        done = tool("froc", "-t", path, "-d", found, "-j", "-")
+        assert done.returncode == 0, done.stderr
+        subsets = {s["name"]: s["lesions"] for s in json.loads(done.stdout)["subsets"] if "mm" not in s["name"]}
+        assert set(subsets) == names and subsets["all"] == 2
+        assert "type -1" not in tool("froc", "-t", path, "-d", found).stdout
 
 
 def test_plots(tool, truth, results, tmp_path):

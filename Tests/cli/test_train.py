@@ -1,18 +1,14 @@
 """`uldor train`: a data set becomes weights; interrupted, with bad data, with files that cannot be written."""
 
-import os
-import pathlib
 import re
 import signal
 import subprocess
-import sys
 import time
 import xml.etree.ElementTree as xml
 
 import pytest
 
-sys.path.append(str(pathlib.Path(__file__).resolve().parents[1] / "python"))
-import training_data  # noqa: E402
+import training_data
 
 SHORT = ["--arch", training_data.SMALL, "--epochs", "2", "--lr", "0.005", "--proposals", "100", "--calibration-images", "4"]
 
@@ -31,14 +27,10 @@ def train(tool, folder, out, *more, **keywords):
 
 
 @pytest.fixture(scope="module")
-def whole(folder, tmp_path_factory):
+def whole(tool, folder, tmp_path_factory):
     """Weights, checkpoint and log of a run that nothing interrupted."""
-    from cli_tool import ROOT, Tool
-    binary = pathlib.Path(os.environ.get("ULDOR_TOOL", ROOT / "build" / "bin" / "uldor"))
-    if not binary.exists():
-        pytest.skip(f"{binary} is not built")
     out = tmp_path_factory.mktemp("whole") / "w.safetensors"
-    done = train(Tool(binary, None), folder, out)
+    done = train(tool, folder, out)
     assert done.returncode == 0, done.stderr
     return out
 

@@ -136,15 +136,7 @@ static int prepare(detect_job *job) {
         message_error(options->info, "%s", why.text);
         return -1;
     }
-    job->model = model_open(options->weights, options->config, options->session.threads);
-    if (job->model == NULL) return -1;
-    uldor_session_options session = options->session;
-    session.progress = progress_report;
-    session.log = message_from_library;
-    if (uldor_session_create(job->model, &session, &job->session) < 0) {
-        message_error(NULL, "%s", uldor_last_error());
-        return -1;
-    }
+    if (model_open_session(options->weights, options->config, &options->session, &job->model, &job->session) != 0) return -1;
     if (options->json == NULL) return 0;
     job->document = output_json_create(options, job->model);
     if (job->document == NULL) message_error(NULL, "not enough memory");
@@ -178,7 +170,5 @@ int command_detect(int argc, char **argv) {
     uldor_session_free(job.session);
     uldor_model_free(job.model);
     deeplesion_info_free(job.info);
-    if (interrupt_received() == 0) return job.failures > 0 ? EXIT_FAILED : EXIT_OK;
-    message_error(NULL, "interrupted");
-    return 128 + interrupt_received();
+    return interrupt_exit_code(job.failures > 0 ? EXIT_FAILED : EXIT_OK, "interrupted");
 }

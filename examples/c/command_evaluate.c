@@ -1,6 +1,6 @@
 /* command_evaluate.c - `uldor evaluate`: a split's images, what is found in them, and how it compares with the annotations */
-#include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "commands.h"
@@ -25,26 +25,25 @@ typedef struct evaluate_job {
     int64_t images; /* of the split */
 } evaluate_job;
 
-/* Finds out about outputs that cannot be written, or would replace an input, before the work and not after it. */
+/* Before the work, not after it. */
 static int check_outputs(const evaluate_options *o) {
     const uldor_dataset_options *data = &o->data.dataset;
-    char csv[PATH_MAX] = "";
-    snprintf(csv, sizeof csv, "%s/DL_info.csv", o->data.directory);
+    char *csv = data_options_path(&o->data, data->csv_path, "DL_info.csv");
     const char *const outputs[] = {o->output, o->journal, o->froc.json, o->froc.plot};
-    const char *const inputs[] = {o->weights, o->config, data->csv_path != NULL ? data->csv_path : csv, data->boxes_path,
-                                  data->windows_path};
-    for (size_t i = 0; i < sizeof outputs / sizeof *outputs; i++) {
+    const char *const inputs[] = {o->weights, o->config, csv, data->boxes_path, data->windows_path};
+    int status = 0;
+    for (size_t i = 0; status == 0 && i < sizeof outputs / sizeof *outputs; i++) {
         reason why;
-        int status = outputs[i] != NULL ? output_file_check(outputs[i], &why) : 0;
+        if (outputs[i] == NULL) continue;
+        status = output_file_check(outputs[i], &why);
         for (size_t k = 0; status == 0 && k < sizeof inputs / sizeof *inputs; k++)
-            if (output_replaces(outputs[i], inputs[k])) status = reason_set(&why, "this is an input; it is not overwritten");
-        for (size_t k = 0; status == 0 && outputs[i] != NULL && k < i; k++)
+            status = output_file_check_input(outputs[i], inputs[k], &why);
+        for (size_t k = 0; status == 0 && k < i; k++)
             if (output_replaces(outputs[i], outputs[k])) status = reason_set(&why, "two outputs cannot go to one file");
-        if (status == 0) continue;
-        message_error(outputs[i], "%s", why.text);
-        return -1;
+        if (status != 0) message_error(outputs[i], "%s", why.text);
     }
-    return 0;
+    free(csv);
+    return status;
 }
 
 static uldor_dataset *open_data(const evaluate_options *o, int32_t masks, bool is_silent) {
@@ -86,15 +85,7 @@ static int prepare(evaluate_job *job) {
         message_error(o->data.directory, "no image of this split");
         return -1;
     }
-    job->model = model_open(o->weights, o->config, o->session.threads);
-    if (job->model == NULL) return -1;
-    uldor_session_options session = o->session;
-    session.progress = progress_report;
-    session.log = message_from_library;
-    if (uldor_session_create(job->model, &session, &job->session) < 0) {
-        message_error(NULL, "%s", uldor_last_error());
-        return -1;
-    }
+    if (model_open_session(o->weights, o->config, &o->session, &job->model, &job->session) != 0) return -1;
     json_t *origin = evaluate_origin(o, job->model, job->session);
     if (origin == NULL) return -1;
     int status = evaluate_journal_open(&job->journal, o->journal, origin, job->dataset, o->restart, &why);
@@ -166,25 +157,24 @@ static int detect_all(evaluate_job *job) {
     return 0;
 }
 
-int command_evaluate(int argc, char **argv) {
-    evaluate_options options;
-    int code = evaluate_options_parse(argc, argv, &options);
-    if (code >= 0) {
-        evaluate_options_free(&options);
-        return code;
-    }
-    message_set_quiet(options.quiet);
-    progress_start(!options.quiet);
-    evaluate_job job = {.options = &options};
-    bool done = prepare(&job) == 0 && detect_all(&job) == 0 && evaluate_report_all(&options, job.dataset, &job.journal) == 0;
+static int run(const evaluate_options *options) {
+    evaluate_job job = {.options = options};
+    message_set_quiet(options->quiet);
+    progress_start(!options->quiet);
+    bool done = prepare(&job) == 0 && detect_all(&job) == 0 && evaluate_report_all(options, job.dataset, &job.journal) == 0;
     progress_erase();
     evaluate_journal_close(&job.journal);
     uldor_session_free(job.session);
     uldor_model_free(job.model);
     for (int t = 0; t < EVALUATE_TRUTHS; t++) uldor_dataset_free(job.truths[t]);
     uldor_dataset_free(job.dataset);
+    return interrupt_exit_code(done ? EXIT_OK : EXIT_FAILED, "interrupted: the same command goes on from where it was");
+}
+
+int command_evaluate(int argc, char **argv) {
+    evaluate_options options;
+    int code = evaluate_options_parse(argc, argv, &options);
+    if (code < 0) code = run(&options);
     evaluate_options_free(&options);
-    if (interrupt_received() == 0) return done ? EXIT_OK : EXIT_FAILED;
-    message_error(NULL, "interrupted: the same command goes on from where it was");
-    return 128 + interrupt_received();
+    return code;
 }

@@ -1,5 +1,4 @@
 /* command_froc.c - `uldor froc`: detections against the truth */
-#include <getopt.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -11,7 +10,7 @@
 #include "froc_options.h"
 #include "froc_output.h"
 #include "message.h"
-#include "parse.h"
+#include "options.h"
 
 static const char help[] =
     "usage: uldor froc --truth DL_info.csv --detections results.json [options]\n"
@@ -38,19 +37,6 @@ static const char help[] =
     "\n"
     "Exit code: 0 done, 1 something in the files cannot be used, 2 usage.\n";
 
-enum { OPT_THREADS = 256 };
-
-static const struct option long_options[] = {
-    DATA_LONG_OPTIONS,
-    FROC_LONG_OPTIONS,
-    {"truth", required_argument, NULL, 't'},
-    {"detections", required_argument, NULL, 'd'},
-    {"threads", required_argument, NULL, OPT_THREADS},
-    {"quiet", no_argument, NULL, 'q'},
-    {"help", no_argument, NULL, 'h'},
-    {0},
-};
-
 typedef struct command_options {
     const char *truth, *detections;
     bool quiet;
@@ -58,51 +44,31 @@ typedef struct command_options {
     froc_options froc;
 } command_options;
 
-static bool take_option(int option, const char *value, command_options *o) {
-    int taken = data_options_take(option, value, &o->data);
-    if (taken < 0) taken = froc_options_take(option, value, &o->froc);
-    if (taken >= 0) return taken == 1;
-    switch (option) {
-    case 't': o->truth = value; return true;
-    case 'd': o->detections = value; return true;
-    case OPT_THREADS: return parse_int(value, 1, 1024, &o->froc.froc.threads);
-    case 'q': o->quiet = true; return true;
-    default: return false;
-    }
-}
+#define INTO(member) .place = offsetof(command_options, member)
 
-static int usage_error(const char *text) {
-    message_error(NULL, "froc: %s", text);
-    fputs("Try 'uldor froc --help'.\n", stderr);
-    return EXIT_USAGE;
-}
+static const char *const conventions[] = {"paper", "deeplesion", NULL};
+
+static const option_row rows[] = {
+    {"truth", 't', required_argument, option_text, INTO(truth)},
+    {"detections", 'd', required_argument, option_text, INTO(detections)},
+    {"convention", 'c', required_argument, option_choice, INTO(froc.froc.convention), .choices = conventions},
+    {"threads", 0, required_argument, option_int, INTO(froc.froc.threads), 1, 1024},
+    {"quiet", 'q', no_argument, option_flag, INTO(quiet)},
+    {0},
+};
 
 static int parse(int argc, char **argv, command_options *o) {
     *o = (command_options){0};
     data_options_init(&o->data);
     froc_options_init(&o->froc);
-    int option;
-    opterr = 0;
-    while ((option = getopt_long(argc, argv, ":t:d:" FROC_SHORT_OPTIONS "qh", long_options, NULL)) != -1) {
-        char text[256];
-        if (option == 'h') {
-            fputs(help, stdout);
-            return EXIT_OK;
-        }
-        if (option == '?' || option == ':') {
-            snprintf(text, sizeof text, option == ':' ? "%s needs a value" : "unknown option %s", argv[optind - 1]);
-            return usage_error(text);
-        }
-        if (take_option(option, optarg, o)) continue;
-        const struct option *entry = long_options;
-        while (entry->val != option) entry++;
-        snprintf(text, sizeof text, "--%s: '%s' is not a usable value", entry->name, optarg);
-        return usage_error(text);
-    }
-    if (optind != argc) return usage_error("there is an argument too many");
-    if (o->truth == NULL && o->data.directory == NULL) return usage_error("--truth or --data is missing");
-    if (o->truth != NULL && o->data.dataset.csv_path != NULL) return usage_error("--truth and --csv are the same");
-    if (o->detections == NULL) return usage_error("--detections is missing");
+    const option_group groups[] = {{rows, o}, {data_option_rows, &o->data}, {froc_option_rows, &o->froc}, {0}};
+    int code = options_parse(argc, argv, help, groups);
+    if (code >= 0) return code;
+    if (optind != argc) return options_usage_error("froc", "there is an argument too many");
+    if (o->truth == NULL && o->data.directory == NULL) return options_usage_error("froc", "--truth or --data is missing");
+    if (o->truth != NULL && o->data.dataset.csv_path != NULL)
+        return options_usage_error("froc", "--truth and --csv are the same");
+    if (o->detections == NULL) return options_usage_error("froc", "--detections is missing");
     return -1;
 }
 

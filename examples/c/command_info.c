@@ -1,5 +1,4 @@
 /* command_info.c - `uldor info`: what a weights file holds */
-#include <getopt.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -9,6 +8,7 @@
 #include "json_text.h"
 #include "message.h"
 #include "model_open.h"
+#include "options.h"
 #include "reason.h"
 
 static const char help[] =
@@ -89,7 +89,8 @@ static void print_summary(const char *path, uldor_model *model, const uldor_mode
     printf("%-14s%lld\n", "parameters", (long long)info->parameters);
     printf("%-14s%.1f MB", "memory", (double)info->memory_bytes / 1e6);
     int64_t scratch = scratch_of(model, info);
-    if (scratch > 0) printf(", and %.1f MB for a slice of %d x %d", (double)scratch / 1e6, (int)info->max_size, (int)info->max_size);
+    if (scratch > 0)
+        printf(", and %.1f MB for a slice of %d x %d", (double)scratch / 1e6, (int)info->max_size, (int)info->max_size);
     putchar('\n');
 }
 
@@ -116,41 +117,31 @@ static int print_json(const char *path, uldor_model *model, const uldor_model_in
     return status;
 }
 
-static int usage_error(const char *text, const char *what) {
-    message_error(NULL, "info: %s%s", text, what);
-    fputs("Try 'uldor info --help'.\n", stderr);
-    return EXIT_USAGE;
-}
+typedef struct info_options {
+    const char *config;
+    bool json;
+} info_options;
+
+static const option_row rows[] = {
+    {"json", 'j', no_argument, option_flag, .place = offsetof(info_options, json)},
+    {"config", 0, required_argument, option_text, .place = offsetof(info_options, config)},
+    {0},
+};
 
 int command_info(int argc, char **argv) {
-    static const struct option long_options[] = {{"json", no_argument, NULL, 'j'},
-                                                 {"config", required_argument, NULL, 'c'},
-                                                 {"help", no_argument, NULL, 'h'},
-                                                 {0}};
-    const char *config = NULL;
-    bool json = false;
-    int option;
-    opterr = 0;
-    while ((option = getopt_long(argc, argv, ":hj", long_options, NULL)) != -1) {
-        if (option == 'h') {
-            fputs(help, stdout);
-            return EXIT_OK;
-        }
-        if (option == 'j') json = true;
-        else if (option == 'c') config = optarg;
-        else if (option == ':') return usage_error("a value is missing after ", argv[optind - 1]);
-        else return usage_error("unknown option ", argv[optind - 1]);
-    }
-    if (optind + 1 != argc) return usage_error("one weights file is needed", "");
-    uldor_model *model = model_open(argv[optind], config, 0);
+    info_options options = {0};
+    int code = options_parse(argc, argv, help, (const option_group[]){{rows, &options}, {0}});
+    if (code >= 0) return code;
+    if (optind + 1 != argc) return options_usage_error("info", "one weights file is needed");
+    uldor_model *model = model_open(argv[optind], options.config, 0);
     if (model == NULL) return EXIT_FAILED;
     uldor_model_info info = {.struct_size = sizeof info};
     reason why;
-    int code = EXIT_OK;
+    code = EXIT_OK;
     if (uldor_model_get_info(model, &info) < 0) {
         message_error(argv[optind], "%s", uldor_last_error());
         code = EXIT_FAILED;
-    } else if (!json) {
+    } else if (!options.json) {
         print_summary(argv[optind], model, &info);
     } else if (print_json(argv[optind], model, &info, &why) != 0) {
         message_error("-", "%s", why.text);

@@ -1,5 +1,4 @@
 /* command_pseudo_mask.c - `uldor pseudo-mask`: two RECIST diameters become a mask */
-#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,6 +7,7 @@
 
 #include "commands.h"
 #include "message.h"
+#include "options.h"
 #include "output_file.h"
 #include "parse.h"
 #include "png_file.h"
@@ -22,12 +22,6 @@ static const char help[] =
     "      --deeplesion      coordinates as in DL_info.csv: 1-based pixel centres\n"
     "  -q, --quiet           do not print the mask's measures\n"
     "  -h, --help            this text\n";
-
-static int usage_error(const char *text, const char *what) {
-    message_error(NULL, "pseudo-mask: %s%s", text, what);
-    fputs("Try 'uldor pseudo-mask --help'.\n", stderr);
-    return EXIT_USAGE;
-}
 
 static bool parse_size(const char *text, int32_t *width, int32_t *height) {
     char first[16];
@@ -89,29 +83,27 @@ static int run(const double recist[8], int32_t width, int32_t height, const char
     return EXIT_OK;
 }
 
+typedef struct mask_options {
+    bool deeplesion, quiet;
+} mask_options;
+
+static const option_row rows[] = {
+    {"deeplesion", 0, no_argument, option_flag, .place = offsetof(mask_options, deeplesion)},
+    {"quiet", 'q', no_argument, option_flag, .place = offsetof(mask_options, quiet)},
+    {0},
+};
+
 int command_pseudo_mask(int argc, char **argv) {
-    static const struct option long_options[] = {{"deeplesion", no_argument, NULL, 'd'},
-                                                 {"quiet", no_argument, NULL, 'q'},
-                                                 {"help", no_argument, NULL, 'h'},
-                                                 {0}};
-    bool deeplesion = false, quiet = false;
-    int option;
+    mask_options options = {0};
     double recist[8];
     int32_t width, height;
-    opterr = 0;
-    while ((option = getopt_long(argc, argv, ":hq", long_options, NULL)) != -1) {
-        if (option == 'h') {
-            fputs(help, stdout);
-            return EXIT_OK;
-        }
-        if (option == 'd') deeplesion = true;
-        else if (option == 'q') quiet = true;
-        else return usage_error("unknown option ", argv[optind - 1]);
-    }
-    if (argc - optind != 3) return usage_error("coordinates, size and file are needed", "");
-    if (parse_list(argv[optind], ',', recist, 8) != 8) return usage_error("not eight numbers: ", argv[optind]);
+    int code = options_parse(argc, argv, help, (const option_group[]){{rows, &options}, {0}});
+    if (code >= 0) return code;
+    if (argc - optind != 3) return options_usage_error("pseudo-mask", "coordinates, size and file are needed");
+    if (parse_list(argv[optind], ',', recist, 8) != 8)
+        return options_usage_error("pseudo-mask", "not eight numbers: %s", argv[optind]);
     if (!parse_size(argv[optind + 1], &width, &height))
-        return usage_error("not a size such as 512x512: ", argv[optind + 1]);
-    for (int i = 0; deeplesion && i < 8; i++) recist[i] -= 0.5;
-    return run(recist, width, height, argv[optind + 2], quiet);
+        return options_usage_error("pseudo-mask", "not a size such as 512x512: %s", argv[optind + 1]);
+    for (int i = 0; options.deeplesion && i < 8; i++) recist[i] -= 0.5;
+    return run(recist, width, height, argv[optind + 2], options.quiet);
 }

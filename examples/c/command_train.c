@@ -2,7 +2,6 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "commands.h"
 #include "interrupt.h"
@@ -10,73 +9,25 @@
 #include "model_open.h"
 #include "output_file.h"
 #include "progress.h"
-#include "train_curves.h"
 #include "train_options.h"
+#include "train_progress.h"
 
 typedef struct train_job {
-    train_options *options;
+    const train_options *options;
     uldor_dataset *dataset;
     uldor_trainer *trainer;
     char *config;
-    double last_loss;
-    int failures;
+    train_progress progress;
 } train_job;
 
-static void draw_curves(train_job *job) {
-    reason why;
-    const train_options *options = job->options;
-    if (options->plot == NULL) return;
-    if (train_curves_write(options->log, options->plot, options->trainer.output_path, &why) == 0) return;
-    job->failures++;
-    message_error(options->plot, "%s", why.text);
-}
-
-static void print_epoch(train_job *job, const uldor_training_event *event) {
-    progress_erase();
-    printf("epoch %d/%d  loss %.4f (objectness %.4f, rpn box %.4f, class %.4f, box %.4f, mask %.4f)", (int)event->epoch + 1,
-           (int)event->epochs, event->loss, event->objectness, event->rpn_box, event->classifier, event->box, event->mask);
-    if (!isnan(event->validation_loss))
-        printf("  validation %.4f%s", event->validation_loss, event->is_best ? " (best)" : "");
-    printf("  lr %g  %.2f images/s\n", event->lr, event->images_per_second);
-    fflush(stdout);
-    draw_curves(job);
-}
-
-static void format_seconds(double seconds, char *text, size_t capacity) {
-    if (seconds < 0) snprintf(text, capacity, "?");
-    else if (seconds < 90) snprintf(text, capacity, "%.0f s", seconds);
-    else if (seconds < 5400) snprintf(text, capacity, "%.0f min", seconds / 60);
-    else snprintf(text, capacity, "%.0f h %02.0f min", floor(seconds / 3600), floor(fmod(seconds, 3600) / 60));
-}
-
-static int32_t show(void *user, const uldor_training_event *event) {
-    train_job *job = user;
-    char task[64], left[32], stage[128];
-    double fraction = event->steps > 0 ? (double)event->step / (double)event->steps : 0;
-    format_seconds(event->seconds_left, left, sizeof left);
-    switch (event->kind) {
-    case ULDOR_TRAINING_CALIBRATION:
-        snprintf(task, sizeof task, "batch norm");
-        snprintf(stage, sizeof stage, "statistics of random weights");
-        break;
-    case ULDOR_TRAINING_VALIDATION:
-        snprintf(task, sizeof task, "validation %d of %d", (int)event->epoch + 1, (int)event->epochs);
-        snprintf(stage, sizeof stage, "loss %.4f  %s left", event->loss, left);
-        break;
-    case ULDOR_TRAINING_EPOCH: print_epoch(job, event); return interrupt_received() != 0;
-    default:
-        snprintf(task, sizeof task, "epoch %d of %d", (int)event->epoch + 1, (int)event->epochs);
-        job->last_loss = job->last_loss > 0 ? 0.9 * job->last_loss + 0.1 * event->loss : event->loss;
-        snprintf(stage, sizeof stage, "loss %.4f  %.2f images/s  %s left", job->last_loss, event->images_per_second, left);
-    }
-    progress_set_task(task, 0, 0);
-    return progress_report(NULL, fraction, stage);
-}
-
+/* `user` is a bool: whether to print. */
 static int32_t print_line(void *user, const char *line) {
-    bool *prints = user;
+    const bool *prints = user;
     progress_erase();
-    if (*prints) message_print_foreign(stdout, line), putchar('\n');
+    if (*prints) {
+        message_print_foreign(stdout, line);
+        putchar('\n');
+    }
     return interrupt_received() != 0;
 }
 
@@ -99,7 +50,7 @@ static void print_left_out(void *user, int32_t level, const char *text) {
 }
 
 static int open_data(train_job *job) {
-    train_options *options = job->options;
+    const train_options *options = job->options;
     uldor_dataset_options data = options->data.dataset;
     data.log = message_from_library;
     if (options->check_only) {
@@ -115,7 +66,7 @@ static int open_data(train_job *job) {
 }
 
 static int open_trainer(train_job *job) {
-    train_options *options = job->options;
+    const train_options *options = job->options;
     reason why;
     if (options->plot != NULL && output_file_check(options->plot, &why) != 0) {
         message_error(options->plot, "%s", why.text);
@@ -131,8 +82,8 @@ static int open_trainer(train_job *job) {
     uldor_trainer_options trainer = options->trainer;
     trainer.config = job->config;
     trainer.log = message_from_library;
-    trainer.progress = show;
-    trainer.progress_user = job;
+    trainer.progress = train_progress_show;
+    trainer.progress_user = &job->progress;
     if (uldor_trainer_create(job->dataset, NULL, &trainer, &job->trainer) < 0) {
         message_error(NULL, "%s", uldor_last_error());
         return -1;
@@ -174,7 +125,7 @@ static void keep(train_job *job) {
     if (job->options->checkpoint == NULL) return;
     if (uldor_trainer_write_checkpoint(job->trainer, NULL) < 0) {
         message_error(NULL, "%s", uldor_trainer_last_error(job->trainer));
-        job->failures++;
+        job->progress.failures++;
     } else if (!job->options->quiet) {
         fprintf(stderr, "uldor: the same command goes on from %s\n", job->options->checkpoint);
     }
@@ -195,28 +146,27 @@ static int train(train_job *job) {
         message_error(NULL, "%s", uldor_trainer_last_error(job->trainer));
         return EXIT_FAILED;
     }
-    if (state.status != ULDOR_TRAINER_RUNNING) draw_curves(job);
+    if (state.status != ULDOR_TRAINER_RUNNING) train_progress_draw(&job->progress);
     print_end(job);
-    return job->failures > 0 ? EXIT_FAILED : EXIT_OK;
+    return job->progress.failures > 0 ? EXIT_FAILED : EXIT_OK;
+}
+
+static int run(const train_options *options) {
+    train_job job = {.options = options, .progress = {.options = options}};
+    int code = EXIT_FAILED;
+    message_set_quiet(options->quiet);
+    progress_start(!options->quiet);
+    if (open_data(&job) == 0) code = options->check_only ? check_data(&job) : train(&job);
+    uldor_trainer_free(job.trainer);
+    uldor_dataset_free(job.dataset);
+    free(job.config);
+    return interrupt_exit_code(code, "interrupted");
 }
 
 int command_train(int argc, char **argv) {
     train_options options;
     int code = train_options_parse(argc, argv, &options);
-    if (code >= 0) {
-        train_options_free(&options);
-        return code;
-    }
-    message_set_quiet(options.quiet);
-    progress_start(!options.quiet);
-    train_job job = {.options = &options};
-    code = EXIT_FAILED;
-    if (open_data(&job) == 0) code = options.check_only ? check_data(&job) : train(&job);
-    uldor_trainer_free(job.trainer);
-    uldor_dataset_free(job.dataset);
-    free(job.config);
+    if (code < 0) code = run(&options);
     train_options_free(&options);
-    if (interrupt_received() == 0) return code;
-    message_error(NULL, "interrupted");
-    return 128 + interrupt_received();
+    return code;
 }

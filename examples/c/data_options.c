@@ -3,36 +3,50 @@
 
 #include <string.h>
 
+#include "text.h"
+
+#define INTO(member) .place = offsetof(data_options, member)
+
 void data_options_init(data_options *options) {
     *options = (data_options){0};
     uldor_dataset_options_init(&options->dataset, sizeof options->dataset);
 }
 
-static int take_rule(const char *text, uldor_dataset_options *data) {
-    bool skips = strcmp(text, "skip") == 0;
-    data->on_bad_row = data->on_bad_image = skips ? ULDOR_BAD_SKIP : ULDOR_BAD_ERROR;
-    return skips || strcmp(text, "error") == 0;
+char *data_options_path(const data_options *options, const char *given, const char *name) {
+    return given != NULL ? strdup(given) : text_format("%s/%s", options->directory, name);
 }
 
-int data_options_take(int option, const char *value, data_options *options) {
-    uldor_dataset_options *data = &options->dataset;
-    switch (option) {
-    case DATA_OPTION_DIRECTORY: options->directory = value; return 1;
-    case DATA_OPTION_CSV: data->csv_path = value; return 1;
-    case DATA_OPTION_IMAGES: data->image_directory = value; return 1;
-    case DATA_OPTION_MASKS:
-        data->mask_directory = value;
-        if (!options->pseudo_masks) data->masks = ULDOR_MASKS_GIVEN_OR_PSEUDO;
-        return 1;
-    case DATA_OPTION_PSEUDO_MASKS:
-        options->pseudo_masks = true;
-        data->masks = ULDOR_MASKS_PSEUDO;
-        return 1;
-    case DATA_OPTION_BOXES: data->boxes_path = value; return 1;
-    case DATA_OPTION_WINDOWS: data->windows_path = value; return 1;
-    case DATA_OPTION_NEGATIVES: data->negatives = ULDOR_NEGATIVES_UNMASKED; return 1;
-    case DATA_OPTION_KEEP_NOISY: data->keep_noisy = 1; return 1;
-    case DATA_OPTION_ON_BAD: return take_rule(value, data);
-    default: return -1;
-    }
+static bool take_masks(const option_row *row, const char *value, void *options) {
+    data_options *o = options;
+    if (!o->pseudo_masks) o->dataset.masks = ULDOR_MASKS_GIVEN_OR_PSEUDO;
+    return option_text(row, value, options);
 }
+
+static bool take_pseudo_masks(const option_row *row, const char *value, void *options) {
+    data_options *o = options;
+    o->dataset.masks = ULDOR_MASKS_PSEUDO;
+    return option_flag(row, value, options);
+}
+
+static bool take_rule(const option_row *row, const char *value, void *options) {
+    data_options *o = options;
+    bool fits = option_choice(row, value, options);
+    o->dataset.on_bad_image = o->dataset.on_bad_row;
+    return fits;
+}
+
+static const char *const rules[] = {"error", "skip", NULL};
+
+const option_row data_option_rows[] = {
+    {"data", 0, required_argument, option_text, INTO(directory)},
+    {"csv", 0, required_argument, option_text, INTO(dataset.csv_path)},
+    {"images", 0, required_argument, option_text, INTO(dataset.image_directory)},
+    {"masks", 0, required_argument, take_masks, INTO(dataset.mask_directory)},
+    {"pseudo-masks", 0, no_argument, take_pseudo_masks, INTO(pseudo_masks)},
+    {"boxes", 0, required_argument, option_text, INTO(dataset.boxes_path)},
+    {"windows", 0, required_argument, option_text, INTO(dataset.windows_path)},
+    {"negatives", 0, no_argument, option_set, INTO(dataset.negatives), ULDOR_NEGATIVES_UNMASKED},
+    {"keep-noisy", 0, no_argument, option_set, INTO(dataset.keep_noisy), 1},
+    {"on-bad", 0, required_argument, take_rule, INTO(dataset.on_bad_row), ULDOR_BAD_ERROR, .choices = rules},
+    {0},
+};

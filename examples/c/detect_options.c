@@ -1,14 +1,10 @@
 /* detect_options.c - see detect_options.h */
 #include "detect_options.h"
 
-#include <getopt.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include "commands.h"
 #include "detector_options.h"
-#include "message.h"
+#include "options.h"
 #include "parse.h"
 
 static const char help[] =
@@ -50,26 +46,9 @@ static const char help[] =
     "Exit code: 0 done, 1 some image or file failed, 2 usage, 130 interrupted.\n"
     "For research only; not a medical device.\n";
 
-enum { OPT_INFO = 256, OPT_SLICES, OPT_ORIENTATION, OPT_CONFIG, OPT_WINDOW };
-
-static const struct option long_options[] = {
-    {"weights", required_argument, NULL, 'w'},
-    {"spacing", required_argument, NULL, 's'},
-    {"slice-interval", required_argument, NULL, 'i'},
-    {"info", required_argument, NULL, OPT_INFO},
-    {"slices", required_argument, NULL, OPT_SLICES},
-    {"orientation", required_argument, NULL, OPT_ORIENTATION},
-    DETECTOR_LONG_OPTIONS,
-    {"config", required_argument, NULL, OPT_CONFIG},
-    {"json", required_argument, NULL, 'j'},
-    {"overlay", required_argument, NULL, 'o'},
-    {"window", required_argument, NULL, OPT_WINDOW},
-    {"quiet", no_argument, NULL, 'q'},
-    {"help", no_argument, NULL, 'h'},
-    {0},
-};
-
-static bool parse_spacing(const char *text, detect_options *options) {
+static bool take_spacing(const option_row *row, const char *text, void *into) {
+    detect_options *options = into;
+    (void)row;
     double values[2];
     size_t count = parse_list(text, ',', values, 2);
     if (count == 0) return false;
@@ -80,7 +59,9 @@ static bool parse_spacing(const char *text, detect_options *options) {
     return true;
 }
 
-static bool parse_slices(const char *text, detect_options *options) {
+static bool take_slices(const option_row *row, const char *text, void *into) {
+    detect_options *options = into;
+    (void)row;
     char first[16];
     size_t digits = strspn(text, "0123456789");
     if (digits == 0 || digits >= sizeof first) return false;
@@ -94,12 +75,15 @@ static bool parse_slices(const char *text, detect_options *options) {
 }
 
 /* Three letters, one of each pair of opposite directions. */
-static bool is_orientation(const char *text) {
+static bool take_orientation(const option_row *row, const char *text, void *options) {
+    option_text(row, text, options);
     if (strlen(text) != 3 || strspn(text, "RLAPSI") != 3) return false;
     return strcspn(text, "RL") < 3 && strcspn(text, "AP") < 3 && strcspn(text, "SI") < 3;
 }
 
-static bool parse_window(const char *text, detect_options *options) {
+static bool take_window(const option_row *row, const char *text, void *into) {
+    detect_options *options = into;
+    (void)row;
     static const struct {
         const char *name;
         double centre, width;
@@ -117,60 +101,35 @@ static bool parse_window(const char *text, detect_options *options) {
     return true;
 }
 
-/* Returns false when the value does not fit the option. */
-static bool take_option(int option, const char *value, detect_options *options) {
-    int taken = detector_options_take(option, value, &options->session);
-    if (taken >= 0) return taken == 1;
-    switch (option) {
-    case 'w': options->weights = value; return true;
-    case 's': return parse_spacing(value, options);
-    case 'i': return parse_double(value, 1e-3, 1000, &options->slice_interval_mm);
-    case OPT_INFO: options->info = value; return true;
-    case OPT_SLICES: return parse_slices(value, options);
-    case OPT_ORIENTATION: options->orientation = value; return is_orientation(value);
-    case OPT_CONFIG: options->config = value; return true;
-    case 'j': options->json = value; return true;
-    case 'o': options->overlay = value; return true;
-    case OPT_WINDOW: return parse_window(value, options);
-    case 'q': options->quiet = true; return true;
-    default: return false;
-    }
-}
+#define INTO(member) .place = offsetof(detect_options, member)
 
-static int usage_error(const char *text) {
-    message_error(NULL, "detect: %s", text);
-    fputs("Try 'uldor detect --help'.\n", stderr);
-    return EXIT_USAGE;
-}
+static const option_row rows[] = {
+    {"weights", 'w', required_argument, option_text, INTO(weights)},
+    {"spacing", 's', required_argument, take_spacing, INTO(spacing_x_mm)},
+    {"slice-interval", 'i', required_argument, option_number, INTO(slice_interval_mm), 1e-3, 1000},
+    {"info", 0, required_argument, option_text, INTO(info)},
+    {"slices", 0, required_argument, take_slices, INTO(first_slice)},
+    {"orientation", 0, required_argument, take_orientation, INTO(orientation)},
+    {"config", 0, required_argument, option_text, INTO(config)},
+    {"json", 'j', required_argument, option_text, INTO(json)},
+    {"overlay", 'o', required_argument, option_text, INTO(overlay)},
+    {"window", 0, required_argument, take_window, INTO(window_centre)},
+    {"quiet", 'q', no_argument, option_flag, INTO(quiet)},
+    {0},
+};
 
 int detect_options_parse(int argc, char **argv, detect_options *options) {
     *options = (detect_options){.first_slice = -1, .last_slice = -1, .window_centre = 50, .window_width = 400};
     uldor_session_options_init(&options->session, sizeof options->session);
-    int option, index = 0;
-    opterr = 0;
-    while ((option = getopt_long(argc, argv, ":w:s:i:j:o:qh", long_options, &index)) != -1) {
-        char text[256];
-        if (option == 'h') {
-            fputs(help, stdout);
-            return EXIT_OK;
-        }
-        if (option == '?' || option == ':') {
-            snprintf(text, sizeof text, option == ':' ? "%s needs a value" : "unknown option %s", argv[optind - 1]);
-            return usage_error(text);
-        }
-        if (!take_option(option, optarg, options)) {
-            const struct option *entry = long_options;
-            while (entry->val != option) entry++;
-            snprintf(text, sizeof text, "--%s: '%s' is not a usable value", entry->name, optarg);
-            return usage_error(text);
-        }
-    }
+    const option_group groups[] = {{rows, options}, {detector_option_rows, &options->session}, {0}};
+    int code = options_parse(argc, argv, help, groups);
+    if (code >= 0) return code;
     options->images = argv + optind;
     options->image_count = argc - optind;
-    if (options->weights == NULL) return usage_error("--weights is missing");
-    if (options->image_count == 0) return usage_error("no image");
+    if (options->weights == NULL) return options_usage_error("detect", "--weights is missing");
+    if (options->image_count == 0) return options_usage_error("detect", "no image");
     if (options->overlay != NULL && strcmp(options->overlay, "-") == 0 && options->json != NULL &&
         strcmp(options->json, "-") == 0)
-        return usage_error("--json and --overlay cannot both go to standard output");
+        return options_usage_error("detect", "--json and --overlay cannot both go to standard output");
     return -1;
 }

@@ -2,12 +2,12 @@
 #include "detect_outputs.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "message.h"
 #include "output_file.h"
 #include "reason.h"
+#include "text.h"
 
 static int digits_of(int32_t number) { return snprintf(NULL, 0, "%d", (int)number); }
 
@@ -19,18 +19,15 @@ char *detect_overlay_path(const detect_options *options, int index, const image 
     if (options->image_count > 1) snprintf(number, sizeof number, "-%0*d", digits_of(options->image_count), index + 1);
     if (several_slices)
         snprintf(slice, sizeof slice, "-s%0*d", digits_of(image->slices - 1), (int)image_slice_number(image));
-    size_t capacity = strlen(path) + sizeof number + sizeof slice;
-    char *name = malloc(capacity);
-    if (name != NULL) snprintf(name, capacity, "%.*s%s%s%s", (int)stem, path, number, slice, path + stem);
-    return name;
+    return text_format("%.*s%s%s%s", (int)stem, path, number, slice, path + stem);
 }
 
-/* Finds out about outputs that cannot be written, or would replace an input, before the work and not after it. */
 static int check_output(const detect_options *options, const char *path, reason *why) {
-    if (output_file_check(path, why) != 0) return -1;
-    bool is_input = output_replaces(path, options->weights);
-    for (int i = 0; i < options->image_count && !is_input; i++) is_input = output_replaces(path, options->images[i]);
-    return is_input ? reason_set(why, "this is an input; it is not overwritten") : 0;
+    int status = output_file_check(path, why);
+    if (status == 0) status = output_file_check_input(path, options->weights, why);
+    for (int i = 0; status == 0 && i < options->image_count; i++)
+        status = output_file_check_input(path, options->images[i], why);
+    return status;
 }
 
 int detect_check_outputs(const detect_options *options) {

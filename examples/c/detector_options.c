@@ -1,33 +1,21 @@
 /* detector_options.c - see detector_options.h */
 #include "detector_options.h"
 
-#include <stdbool.h>
-#include <string.h>
+#include <uldor.h>
 
-#include "parse.h"
+#define INTO(member) .place = offsetof(uldor_session_options, member)
 
-static bool parse_class_rule(const char *text, int32_t *rule) {
-    if (strcmp(text, "per-class") == 0) *rule = ULDOR_CLASS_RULE_PER_CLASS;
-    else if (strcmp(text, "best-class") == 0) *rule = ULDOR_CLASS_RULE_BEST_CLASS;
-    else return false;
-    return true;
-}
+static const char *const class_rules[] = {"per-class", "best-class", NULL};
 
-int detector_options_take(int option, const char *value, uldor_session_options *session) {
-    double number;
-    switch (option) {
-    case DETECTOR_OPTION_MIN_SCORE:
-        if (!parse_double(value, 0, 1, &number)) return 0;
-        session->score_threshold = (float)number;
-        return 1;
-    case DETECTOR_OPTION_MAX_DETECTIONS: return parse_int(value, 1, 1000, &session->detections);
-    case DETECTOR_OPTION_CLASS_RULE: return parse_class_rule(value, &session->class_rule);
-    case DETECTOR_OPTION_NO_RESAMPLING: session->no_resampling = 1; return 1;
-    case DETECTOR_OPTION_NO_BODY_CROP: session->no_body_crop = 1; return 1;
-    case DETECTOR_OPTION_THREADS: return parse_int(value, 1, 1024, &session->threads);
-    case DETECTOR_OPTION_PORTABLE: session->instructions = ULDOR_INSTRUCTIONS_PORTABLE; return 1;
-    case DETECTOR_OPTION_EXACT: session->exact = 1; return 1;
-    case DETECTOR_OPTION_MEMORY_LIMIT: return parse_bytes(value, &session->memory_limit);
-    default: return -1;
-    }
-}
+const option_row detector_option_rows[] = {
+    {"min-score", 0, required_argument, option_float, INTO(score_threshold), 0, 1},
+    {"max-detections", 0, required_argument, option_int, INTO(detections), 1, 1000},
+    {"class-rule", 0, required_argument, option_choice, INTO(class_rule), ULDOR_CLASS_RULE_PER_CLASS, .choices = class_rules},
+    {"no-resampling", 0, no_argument, option_set, INTO(no_resampling), 1},
+    {"no-body-crop", 0, no_argument, option_set, INTO(no_body_crop), 1},
+    {"threads", 0, required_argument, option_int, INTO(threads), 1, 1024},
+    {"portable", 0, no_argument, option_set, INTO(instructions), ULDOR_INSTRUCTIONS_PORTABLE},
+    {"exact", 0, no_argument, option_set, INTO(exact), 1},
+    {"memory-limit", 0, required_argument, option_bytes, INTO(memory_limit)},
+    {0},
+};

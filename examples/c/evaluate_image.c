@@ -8,16 +8,14 @@
 #include "json_text.h"
 #include "mask_json.h"
 #include "message.h"
+#include "text.h"
 
 const char *const evaluate_truth_names[EVALUATE_TRUTHS] = {"pseudo", "given"};
 
 /* "000001_03_01/088" as DeepLesion's table writes it. */
 static json_t *file_name(const char *name) {
-    size_t length = strlen(name);
-    char *text = malloc(length + sizeof ".png");
+    char *text = text_format("%s.png", name);
     if (text == NULL) return NULL;
-    memcpy(text, name, length);
-    memcpy(text + length, ".png", sizeof ".png");
     char *slash = strrchr(text, '/');
     if (slash != NULL) *slash = '_';
     json_t *value = json_text(text);
@@ -99,52 +97,56 @@ static int match(const evaluate_image *image, const uldor_dataset *truth, int32_
     return 0;
 }
 
-static json_t *compare_masks(const evaluate_image *image, const uldor_dataset *truth, int32_t count, matching *m, reason *why) {
-    json_t *list = json_array();
+/* Appends [lesion, IoU, Dice] of a hit whose lesion has a mask. */
+static int compare_masks(const evaluate_image *image, const uldor_dataset *truth, int32_t index, matching *m, json_t *list,
+                         reason *why) {
     const uldor_dataset_image *about = &image->about;
     size_t pixels = (size_t)about->width * (size_t)about->height;
-    for (int32_t i = 0; list != NULL && i < count; i++) {
-        uldor_mask_overlap_info overlap = {.struct_size = sizeof overlap};
-        int64_t set = 0;
-        if (m->matches[i] < 0) continue;
-        int32_t lesion = m->lesions[m->matches[i]];
-        uldor_dataset_lesion annotation = {.struct_size = sizeof annotation};
-        uldor_status status = uldor_dataset_get_lesion(truth, image->index, lesion, &annotation);
-        if (status >= 0 && annotation.has_mask != 0)
-            status = uldor_dataset_get_mask(truth, image->index, lesion, m->truth, pixels, 0, &set);
-        if (status < 0 && image->skips_bad_masks && status != ULDOR_ERROR_NOMEM) {
-            message_warning(about->name, "a mask is not compared with: %s", uldor_last_error());
-            continue;
-        }
-        if (status >= 0 && set > 0) {
-            status = uldor_result_get_mask(image->result, i, m->mask, pixels, 0);
-            if (status >= 0) status = uldor_mask_overlap(m->mask, 0, m->truth, 0, about->width, about->height, &overlap);
-            json_t *pair = json_pack("[ioo]", (int)lesion, json_number(overlap.iou), json_number(overlap.dice));
-            if (json_array_append_new(list, pair) != 0) {
-                reason_set(why, "not enough memory");
-                json_decref(list);
-                return NULL;
-            }
-        }
-        if (status >= 0) continue;
-        reason_set(why, "%s", uldor_last_error());
-        json_decref(list);
-        return NULL;
+    int32_t lesion = m->lesions[m->matches[index]];
+    int64_t set = 0;
+    uldor_dataset_lesion annotation = {.struct_size = sizeof annotation};
+    uldor_mask_overlap_info overlap = {.struct_size = sizeof overlap};
+    uldor_status status = uldor_dataset_get_lesion(truth, image->index, lesion, &annotation);
+    if (status >= 0 && annotation.has_mask != 0)
+        status = uldor_dataset_get_mask(truth, image->index, lesion, m->truth, pixels, 0, &set);
+    if (status < 0 && image->skips_bad_masks && status != ULDOR_ERROR_NOMEM) {
+        message_warning(about->name, "a mask is not compared with: %s", uldor_last_error());
+        return 0;
     }
-    if (list == NULL) reason_set(why, "not enough memory");
-    return list;
+    if (status >= 0 && set > 0) {
+        status = uldor_result_get_mask(image->result, index, m->mask, pixels, 0);
+        if (status >= 0) status = uldor_mask_overlap(m->mask, 0, m->truth, 0, about->width, about->height, &overlap);
+    }
+    if (status < 0) return reason_set(why, "%s", uldor_last_error());
+    if (set == 0) return 0;
+    json_t *pair = json_pack("[ioo]", (int)lesion, json_number(overlap.iou), json_number(overlap.dice));
+    return json_array_append_new(list, pair) == 0 ? 0 : reason_set(why, "not enough memory");
+}
+
+/* All hits' against one kind of truth; counts the hits. NULL: with the reason. */
+static json_t *compare_hits(const evaluate_image *image, const uldor_dataset *truth, int32_t count, int64_t *hits, reason *why) {
+    matching m;
+    json_t *list = json_array();
+    int status = match(image, truth, count, &m, why);
+    if (list == NULL) status = reason_set(why, "not enough memory");
+    *hits = 0;
+    for (int32_t i = 0; status == 0 && i < count; i++) {
+        if (m.matches[i] < 0) continue;
+        ++*hits;
+        status = compare_masks(image, truth, i, &m, list, why);
+    }
+    free_matching(&m);
+    if (status == 0) return list;
+    json_decref(list);
+    return NULL;
 }
 
 static json_t *overlaps_to_json(const evaluate_image *image, int32_t count, reason *why) {
     json_t *overlaps = json_object();
     for (int t = 0; t < EVALUATE_TRUTHS; t++) {
-        matching m;
-        json_t *list = NULL;
-        int64_t hits = 0;
+        int64_t hits;
         if (image->truths[t] == NULL) continue;
-        if (match(image, image->truths[t], count, &m, why) == 0) list = compare_masks(image, image->truths[t], count, &m, why);
-        for (int32_t i = 0; list != NULL && i < count; i++) hits += m.matches[i] >= 0;
-        free_matching(&m);
+        json_t *list = compare_hits(image, image->truths[t], count, &hits, why);
         if (list == NULL || json_object_set_new(overlaps, evaluate_truth_names[t], list) != 0 ||
             json_object_set_new(overlaps, "hits", json_integer(hits)) != 0) {
             if (list != NULL) reason_set(why, "not enough memory");

@@ -2,13 +2,13 @@
 #include "evaluate_origin.h"
 
 #include <stdbool.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "fingerprint.h"
 #include "json_text.h"
 #include "message.h"
+#include "version.h"
 
 /* A file by its bytes, so that it may be moved but not changed; null where there is none. */
 static json_t *file(const char *path, bool *failed) {
@@ -29,36 +29,26 @@ static json_t *place(const char *path) {
     return value;
 }
 
-/* `name` in the data set's directory, or what was given in its place; to be freed. */
-static char *inside(const data_options *data, const char *given, const char *name) {
-    if (given != NULL) return strdup(given);
-    size_t length = strlen(data->directory) + strlen(name) + 2;
-    char *path = malloc(length);
-    if (path != NULL) snprintf(path, length, "%s/%s", data->directory, name);
-    return path;
-}
-
 json_t *evaluate_origin(const evaluate_options *o, const uldor_model *model, const uldor_session *session) {
     static const char *const truths[] = {"none", "pseudo", "given", "both"};
     const uldor_dataset_options *data = &o->data.dataset;
     uldor_model_info info = {.struct_size = sizeof info};
     uldor_session_info running = {.struct_size = sizeof running};
-    char version[32];
     bool failed = false;
-    int32_t number = uldor_version();
     uldor_model_get_info(model, &info);
     uldor_session_get_info(session, &running);
-    snprintf(version, sizeof version, "%d.%d.%d", (int)(number >> 16 & 0xFF), (int)(number >> 8 & 0xFF), (int)(number & 0xFF));
     int32_t rule = o->session.class_rule != ULDOR_CLASS_RULE_DEFAULT ? o->session.class_rule : info.class_rule;
-    char *csv = inside(&o->data, data->csv_path, "DL_info.csv"), *images = inside(&o->data, data->image_directory, "Images_png");
+    char *csv = data_options_path(&o->data, data->csv_path, "DL_info.csv");
+    char *images = data_options_path(&o->data, data->image_directory, "Images_png");
     json_t *origin = NULL;
     if (csv != NULL && images != NULL)
         origin = json_pack(
             "{ss si ss so so so so so so so so ss sb sb so si ss sb sb sb ss sb ss}",
-            "format", "uldor-evaluation-journal", "format_version", 1, "version", version, "weights", file(o->weights, &failed),
-            "config", file(o->config, &failed), "csv", place(csv), "csv_content", file(csv, &failed), "images", place(images),
-            "masks", place(data->mask_directory), "boxes", file(data->boxes_path, &failed),
-            "windows", file(data->windows_path, &failed), "split", froc_split_names[o->froc.split],
+            "format", "uldor-evaluation-journal", "format_version", 1, "version", version_of_library().text,
+            "weights", file(o->weights, &failed), "config", file(o->config, &failed), "csv", place(csv),
+            "csv_content", file(csv, &failed), "images", place(images), "masks", place(data->mask_directory),
+            "boxes", file(data->boxes_path, &failed), "windows", file(data->windows_path, &failed),
+            "split", froc_split_names[o->froc.split],
             "negatives", data->negatives != ULDOR_NEGATIVES_NONE, "keep_noisy", data->keep_noisy != 0,
             "min_score", json_float(o->session.score_threshold),
             "max_detections", (int)(o->session.detections > 0 ? o->session.detections : info.detections),

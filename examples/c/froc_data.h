@@ -1,36 +1,11 @@
-/* froc_data.h - truth from a data set and detections from COCO-style JSON, brought together image by image */
+/* froc_data.h - a data set's lesions and their detections, brought together image by image */
 #ifndef FROC_DATA_H
 #define FROC_DATA_H
 
-#include <stdbool.h>
-#include <stdint.h>
-
-#include <jansson.h>
 #include <uldor.h>
 
+#include "froc_detections.h"
 #include "reason.h"
-
-typedef struct froc_detection {
-    int64_t image; /* of the data set */
-    double box[4], score, lesion_score; /* lesion_score: NaN where it is not given */
-    int32_t class_index;
-} froc_detection;
-
-typedef struct froc_detections {
-    froc_detection *items; /* by image */
-    size_t count;
-} froc_detections;
-
-/*
- * Reads a list of {"image_id" or "file_name", "bbox": [x, y, width, height], "score", "category_id", "lesion_score"}. Every entry that
- * cannot be used (unknown slice, another split, NaN, negative size ...) is named on standard error with its index; -1 then.
- * `split`: 0: all.
- */
-int froc_detections_read(const char *path, const uldor_dataset *truth, int32_t split, froc_detections *detections);
-void froc_detections_free(froc_detections *detections);
-
-/* All fields of an entry but its image. */
-int froc_detection_parse(const json_t *entry, froc_detection *detection, reason *why);
 
 /* Adds one image; boxes are in pixels of the stored image, whatever its window. */
 int froc_add_image(uldor_froc *froc, const uldor_dataset *truth, int64_t index, const uldor_dataset_image *about,

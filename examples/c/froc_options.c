@@ -6,6 +6,7 @@
 
 #include "message.h"
 #include "parse.h"
+#include "plot_file.h"
 
 const char *const froc_split_names[] = {"all", "train", "validation", "test", NULL};
 
@@ -16,44 +17,31 @@ void froc_options_init(froc_options *options) {
     uldor_froc_options_init(&options->froc, sizeof options->froc);
 }
 
-/* The place of `value` in the list. */
-static int choose(const char *value, const char *const names[], int32_t *choice) {
-    for (int32_t i = 0; names[i] != NULL; i++)
-        if (strcmp(value, names[i]) == 0) {
-            *choice = i;
-            return 1;
-        }
-    return 0;
-}
-
-static int take_levels(const char *value, froc_options *o) {
+static bool take_levels(const option_row *row, const char *value, void *options) {
+    froc_options *o = options;
+    (void)row;
     o->level_count = parse_list(value, ',', o->levels, FROC_MOST_LEVELS);
     for (size_t i = 0; i < o->level_count; i++)
-        if (o->levels[i] < 0) return 0;
+        if (o->levels[i] < 0) return false;
     return o->level_count > 0;
 }
 
-int froc_options_take(int option, const char *value, froc_options *o) {
-    static const char *const conventions[] = {"paper", "deeplesion", NULL};
-    static const char *const rules[] = {"lesion-score", "score", "ignore", NULL};
-    int32_t number;
-    switch (option) {
-    case 's': return choose(value, froc_split_names, &o->split);
-    case 'c': return choose(value, conventions, &o->froc.convention);
-    case FROC_OPTION_IOU: return parse_double(value, 0, 1, &o->froc.iou_threshold);
-    case FROC_OPTION_FALSE_POSITIVES: return choose(value, rules, &o->froc.false_positives);
-    case 'l': return take_levels(value, o);
-    case 'b': return parse_int(value, 0, 100000, &o->froc.bootstrap_samples);
-    case FROC_OPTION_SEED:
-        if (!parse_int(value, 0, INT32_MAX, &number)) return 0;
-        o->froc.seed = (uint64_t)number;
-        return 1;
-    case FROC_OPTION_CONFIDENCE: return parse_double(value, 0, 1, &o->froc.confidence);
-    case 'j': o->json = value; return 1;
-    case 'p': o->plot = value; return froc_plot_is_known(value);
-    default: return -1;
-    }
-}
+#define INTO(member) .place = offsetof(froc_options, member)
+
+static const char *const rules[] = {"lesion-score", "score", "ignore", NULL};
+
+const option_row froc_option_rows[] = {
+    {"split", 's', required_argument, option_choice, INTO(split), .choices = froc_split_names},
+    {"iou", 0, required_argument, option_number, INTO(froc.iou_threshold), 0, 1},
+    {"false-positives", 0, required_argument, option_choice, INTO(froc.false_positives), .choices = rules},
+    {"levels", 'l', required_argument, take_levels, INTO(levels)},
+    {"bootstrap", 'b', required_argument, option_int, INTO(froc.bootstrap_samples), 0, 100000},
+    {"seed", 0, required_argument, option_count, INTO(froc.seed), 0, INT32_MAX},
+    {"confidence", 0, required_argument, option_number, INTO(froc.confidence), 0, 1},
+    {"json", 'j', required_argument, option_text, INTO(json)},
+    {"plot", 'p', required_argument, plot_file_option, INTO(plot)},
+    {0},
+};
 
 int froc_options_compute(const froc_options *o, uldor_froc *froc) {
     double levels[FROC_MOST_LEVELS + FROC_PLOT_LEVELS];

@@ -9,8 +9,9 @@
 #include <uldor.h>
 
 #include "froc_output.h"
+#include "options.h"
 
-enum { FROC_MOST_LEVELS = 64, FROC_BOTH = -1 /* as a convention */ };
+enum { FROC_MOST_LEVELS = 64, FROC_BOTH = 2 /* a convention beside ULDOR_FROC_PAPER and ULDOR_FROC_DEEPLESION */ };
 
 typedef struct froc_options {
     const char *json, *plot;                            /* NULL: not asked for */
@@ -19,20 +20,6 @@ typedef struct froc_options {
     size_t level_count;
     uldor_froc_options froc;                            /* its convention may be FROC_BOTH */
 } froc_options;
-
-/* Beyond any command's own; the others have letters: s, c, l, b, j, p. */
-enum { FROC_OPTION_IOU = 0x3000, FROC_OPTION_FALSE_POSITIVES, FROC_OPTION_SEED, FROC_OPTION_CONFIDENCE };
-
-#define FROC_SHORT_OPTIONS "s:c:l:b:j:p:"
-
-/* For a table of getopt_long(). */
-#define FROC_LONG_OPTIONS                                                                                                       \
-    {"split", required_argument, NULL, 's'}, {"convention", required_argument, NULL, 'c'},                                      \
-        {"iou", required_argument, NULL, FROC_OPTION_IOU},                                                                      \
-        {"false-positives", required_argument, NULL, FROC_OPTION_FALSE_POSITIVES}, {"levels", required_argument, NULL, 'l'},    \
-        {"bootstrap", required_argument, NULL, 'b'}, {"seed", required_argument, NULL, FROC_OPTION_SEED},                       \
-        {"confidence", required_argument, NULL, FROC_OPTION_CONFIDENCE}, {"json", required_argument, NULL, 'j'},                \
-        {"plot", required_argument, NULL, 'p'}
 
 #define FROC_OPTIONS_HELP                                                                                                       \
     "      --iou T               IoU of a hit (default 0.5)\n"                                                                  \
@@ -48,8 +35,8 @@ enum { FROC_OPTION_IOU = 0x3000, FROC_OPTION_FALSE_POSITIVES, FROC_OPTION_SEED, 
 extern const char *const froc_split_names[];
 
 void froc_options_init(froc_options *options);
-/* Returns 1 when taken, 0 when the value does not fit, -1 for another option. */
-int froc_options_take(int option, const char *value, froc_options *options);
+/* They fill a froc_options. The convention is each command's own option. */
+extern const option_row froc_option_rows[];
 
 /* Computes at the levels of the options, and at those of the plot if there is one; says what went wrong and returns -1. */
 int froc_options_compute(const froc_options *options, uldor_froc *froc);

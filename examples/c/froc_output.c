@@ -80,16 +80,22 @@ static json_t *subset_to_json(const froc_report *report, int32_t index) {
                      levels);
 }
 
+int froc_copy_curve(const uldor_froc *froc, double **points, size_t *count, reason *why) {
+    *count = 0;
+    uldor_froc_get_curve(froc, NULL, 0, count);
+    *points = calloc(*count + 1, 3 * sizeof **points);
+    if (*points != NULL && (*count == 0 || uldor_froc_get_curve(froc, *points, *count, count) >= 0)) return 0;
+    free(*points);
+    return reason_set(why, "not enough memory");
+}
+
 json_t *froc_to_json(const froc_report *report) {
     uldor_froc_info i = {.struct_size = sizeof i};
     size_t count = 0;
+    double *points;
+    reason why;
     uldor_froc_get_info(report->froc, &i);
-    uldor_froc_get_curve(report->froc, NULL, 0, &count);
-    double *points = calloc(count + 1, 3 * sizeof *points);
-    if (points == NULL || (count > 0 && uldor_froc_get_curve(report->froc, points, count, &count) < 0)) {
-        free(points);
-        return NULL;
-    }
+    if (froc_copy_curve(report->froc, &points, &count, &why) != 0) return NULL;
     json_t *curve = json_array(), *subsets = json_array();
     for (size_t p = 0; p < count; p++)
         json_array_append_new(curve, json_pack("[ooo]", json_number(points[3 * p]), json_number(points[3 * p + 1]),

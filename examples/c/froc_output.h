@@ -25,7 +25,9 @@ json_t *froc_to_json(const froc_report *report);
 int froc_write_json(const froc_report *report, const char *path, reason *why);
 /* SVG or PNG, by the name's ending. */
 int froc_write_plot(const froc_report *report, const char *path, reason *why);
-bool froc_plot_is_known(const char *path);
+
+/* The curve's points as uldor_froc_get_curve() gives them, to be freed. */
+int froc_copy_curve(const uldor_froc *froc, double **points, size_t *count, reason *why);
 
 /* The false positives an image that the plot reaches from and to, and how many levels its band wants in between. */
 #define FROC_PLOT_FIRST 0.125

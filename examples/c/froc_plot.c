@@ -1,34 +1,19 @@
 /* froc_plot.c - the FROC curve as SVG or PNG; see froc_output.h */
-#include <cairo-svg.h>
 #include <cairo.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "froc_output.h"
-#include "output_file.h"
+#include "plot_file.h"
 
 enum { WIDTH = 640, HEIGHT = 460, LEFT = 74, RIGHT = 22, TOP = 44, BOTTOM = 60 };
-
-static bool ends_with(const char *path, const char *ending) {
-    size_t length = strlen(path), tail = strlen(ending);
-    return length > tail && strcmp(path + length - tail, ending) == 0;
-}
-
-bool froc_plot_is_known(const char *path) { return ends_with(path, ".svg") || ends_with(path, ".png"); }
 
 static double place_x(double level) {
     double part = log2(fmax(level, FROC_PLOT_FIRST) / FROC_PLOT_FIRST) / log2(FROC_PLOT_LAST / FROC_PLOT_FIRST);
     return LEFT + fmin(part, 1) * (WIDTH - LEFT - RIGHT);
 }
 static double place_y(double sensitivity) { return TOP + (1 - sensitivity) * (HEIGHT - TOP - BOTTOM); }
-
-static void text_at(cairo_t *cr, double x, double y, double align, const char *text) {
-    cairo_text_extents_t extents;
-    cairo_text_extents(cr, text, &extents);
-    cairo_move_to(cr, x - align * extents.x_advance, y);
-    cairo_show_text(cr, text);
-}
 
 static void axes(cairo_t *cr, const froc_report *report) {
     char text[160];
@@ -40,7 +25,7 @@ static void axes(cairo_t *cr, const froc_report *report) {
         cairo_move_to(cr, LEFT, y), cairo_line_to(cr, WIDTH - RIGHT, y), cairo_stroke(cr);
         cairo_set_source_rgb(cr, 0.15, 0.15, 0.15);
         snprintf(text, sizeof text, "%d", 20 * i);
-        text_at(cr, LEFT - 8, y + 4.5, 1, text);
+        plot_text(cr, text, LEFT - 8, y + 4.5, 1);
     }
     for (double level = FROC_PLOT_FIRST; level <= FROC_PLOT_LAST; level *= 2) {
         double x = place_x(level);
@@ -48,23 +33,23 @@ static void axes(cairo_t *cr, const froc_report *report) {
         cairo_move_to(cr, x, TOP), cairo_line_to(cr, x, HEIGHT - BOTTOM), cairo_stroke(cr);
         cairo_set_source_rgb(cr, 0.15, 0.15, 0.15);
         snprintf(text, sizeof text, "%g", level);
-        text_at(cr, x, HEIGHT - BOTTOM + 19, 0.5, text);
+        plot_text(cr, text, x, HEIGHT - BOTTOM + 19, 0.5);
     }
     cairo_rectangle(cr, LEFT, TOP, WIDTH - LEFT - RIGHT, HEIGHT - TOP - BOTTOM);
     cairo_set_line_width(cr, 1.2);
     cairo_stroke(cr);
     cairo_set_font_size(cr, 14);
-    text_at(cr, (LEFT + WIDTH - RIGHT) / 2.0, HEIGHT - 16, 0.5, "False positives per image");
+    plot_text(cr, "False positives per image", (LEFT + WIDTH - RIGHT) / 2.0, HEIGHT - 16, 0.5);
     cairo_save(cr);
     cairo_translate(cr, 24, (TOP + HEIGHT - BOTTOM) / 2.0);
     cairo_rotate(cr, -acos(0));
-    text_at(cr, 0, 0, 0.5, "Sensitivity (%)");
+    plot_text(cr, "Sensitivity (%)", 0, 0, 0.5);
     cairo_restore(cr);
     uldor_froc_info info = {.struct_size = sizeof info};
     uldor_froc_get_info(report->froc, &info);
     snprintf(text, sizeof text, "FROC, convention %s, IoU %s %g: %lld lesions in %lld images", report->convention,
              report->is_continued ? "\u2265" : ">", report->iou_threshold, (long long)info.lesions, (long long)info.images);
-    text_at(cr, LEFT, TOP - 15, 0, text);
+    plot_text(cr, text, LEFT, TOP - 15, 0);
 }
 
 static void band(cairo_t *cr, const froc_report *report) {
@@ -117,51 +102,28 @@ static void curve(cairo_t *cr, const froc_report *report, const double *points, 
         snprintf(text, sizeof text, "band: %g %% interval, bootstrap by patient", 100 * report->confidence);
         cairo_set_font_size(cr, 12);
         cairo_set_source_rgb(cr, 0.15, 0.15, 0.15);
-        text_at(cr, WIDTH - RIGHT - 10, HEIGHT - BOTTOM - 12, 1, text);
+        plot_text(cr, text, WIDTH - RIGHT - 10, HEIGHT - BOTTOM - 12, 1);
     }
 }
 
-static void draw(cairo_t *cr, const froc_report *report, const double *points, size_t count) {
-    cairo_set_source_rgb(cr, 1, 1, 1);
-    cairo_paint(cr);
-    cairo_select_font_face(cr, "sans-serif", CAIRO_FONT_SLANT_NORMAL, CAIRO_FONT_WEIGHT_NORMAL);
-    axes(cr, report);
-    band(cr, report);
-    curve(cr, report, points, count);
-}
+typedef struct froc_picture {
+    const froc_report *report;
+    double *points;
+    size_t count;
+} froc_picture;
 
-static cairo_status_t write_part(void *stream, const unsigned char *data, unsigned int length) {
-    return fwrite(data, 1, length, stream) == length ? CAIRO_STATUS_SUCCESS : CAIRO_STATUS_WRITE_ERROR;
+static void draw(cairo_t *cr, const void *content) {
+    const froc_picture *picture = content;
+    axes(cr, picture->report);
+    band(cr, picture->report);
+    curve(cr, picture->report, picture->points, picture->count);
 }
 
 int froc_write_plot(const froc_report *report, const char *path, reason *why) {
-    size_t count = 0;
-    uldor_froc_get_curve(report->froc, NULL, 0, &count);
-    double *points = calloc(count + 1, 3 * sizeof *points);
-    output_file file;
-    if (points == NULL || (count > 0 && uldor_froc_get_curve(report->froc, points, count, &count) < 0)) {
-        free(points);
-        return reason_set(why, "not enough memory");
-    }
-    if (output_file_open(&file, path, why) != 0) {
-        free(points);
-        return -1;
-    }
-    bool is_svg = ends_with(path, ".svg");
-    const double scale = is_svg ? 1 : 2;
-    cairo_surface_t *surface = is_svg ? cairo_svg_surface_create_for_stream(write_part, file.stream, WIDTH, HEIGHT)
-                                      : cairo_image_surface_create(CAIRO_FORMAT_RGB24, (int)(scale * WIDTH), (int)(scale * HEIGHT));
-    cairo_t *cr = cairo_create(surface);
-    cairo_scale(cr, scale, scale);
-    draw(cr, report, points, count);
-    cairo_status_t status = cairo_status(cr);
-    cairo_destroy(cr);
-    if (status == CAIRO_STATUS_SUCCESS && !is_svg) status = cairo_surface_write_to_png_stream(surface, write_part, file.stream);
-    cairo_surface_finish(surface);
-    if (status == CAIRO_STATUS_SUCCESS) status = cairo_surface_status(surface);
-    cairo_surface_destroy(surface);
-    free(points);
-    if (status == CAIRO_STATUS_SUCCESS) return output_file_commit(&file, why);
-    output_file_discard(&file);
-    return reason_set(why, "%s", cairo_status_to_string(status));
+    froc_picture picture = {.report = report};
+    plot plot = {.width = WIDTH, .height = HEIGHT, .png_scale = 2, .draw = draw, .content = &picture};
+    if (froc_copy_curve(report->froc, &picture.points, &picture.count, why) != 0) return -1;
+    int status = plot_file_write(&plot, path, why);
+    free(picture.points);
+    return status;
 }

@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <unistd.h>
 
+#include "message.h"
 #include "progress.h"
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -67,6 +68,12 @@ void interrupt_set_trainer(uldor_trainer *value) {
 }
 
 int interrupt_received(void) { return atomic_load(&received); }
+
+int interrupt_exit_code(int code, const char *text) {
+    if (interrupt_received() == 0) return code;
+    message_error(NULL, "%s", text);
+    return 128 + interrupt_received();
+}
 
 void interrupt_hold(void) { pthread_mutex_lock(&lock); }
 

@@ -2,8 +2,8 @@
  * interrupt.h - Ctrl-C, SIGTERM and SIGHUP
  *
  * One thread waits for the signals, so that what happens then is ordinary code: uldor_session_cancel() may not be called
- * from a signal handler. While a session detects or a trainer runs, the first signal cancels it and the tool winds up by itself; at any other
- * time, and on the second signal, the thread removes the unfinished output file and ends the process.
+ * from a signal handler. While a session detects or a trainer runs, the first signal cancels it and the tool winds up by
+ * itself; at any other time, and on the second signal, the thread removes the unfinished output file and ends the process.
  */
 #ifndef INTERRUPT_H
 #define INTERRUPT_H
@@ -20,6 +20,8 @@ void interrupt_set_session(uldor_session *session);
 void interrupt_set_trainer(uldor_trainer *trainer);
 /* The signal that came in, or 0. */
 int interrupt_received(void);
+/* How a command ends that would end with `code`: where a signal came in, with 128 + it, and `text` is said. */
+int interrupt_exit_code(int code, const char *text);
 
 /* Between hold and release the process is not ended: for steps that create, rename and announce a file. */
 void interrupt_hold(void);

@@ -9,6 +9,7 @@
 #include "interrupt.h"
 #include "message.h"
 #include "output_file.h"
+#include "version.h"
 
 static const char help[] =
     "usage: uldor COMMAND ...\n"
@@ -28,9 +29,8 @@ static const char help[] =
     "Exit code: 0 done, 1 something failed, 2 usage, 130 interrupted (128 + signal).\n";
 
 static int print_version(void) {
-    int32_t version = uldor_version();
-    printf("uldor %d.%d.%d (libuldor %d.%d.%d)\n", ULDOR_VERSION_MAJOR, ULDOR_VERSION_MINOR, ULDOR_VERSION_PATCH,
-           (int)(version >> 16 & 0xFF), (int)(version >> 8 & 0xFF), (int)(version & 0xFF));
+    printf("uldor %d.%d.%d (libuldor %s)\n", ULDOR_VERSION_MAJOR, ULDOR_VERSION_MINOR, ULDOR_VERSION_PATCH,
+           version_of_library().text);
     return EXIT_OK;
 }
 
@@ -38,8 +38,8 @@ static int run(int argc, char **argv) {
     static const struct {
         const char *name;
         int (*run)(int argc, char **argv);
-    } commands[] = {{"detect", command_detect}, {"evaluate", command_evaluate}, {"froc", command_froc}, {"info", command_info}, {"pseudo-mask", command_pseudo_mask},
-                    {"train", command_train}};
+    } commands[] = {{"detect", command_detect}, {"evaluate", command_evaluate},       {"froc", command_froc},
+                    {"info", command_info},     {"pseudo-mask", command_pseudo_mask}, {"train", command_train}};
     if (argc < 2) {
         fputs(help, stderr);
         return EXIT_USAGE;

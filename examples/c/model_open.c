@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "message.h"
+#include "progress.h"
 #include "reason.h"
 
 /* A configuration is a page of JSON: what is longer is another file given by mistake. */
@@ -52,4 +53,17 @@ uldor_model *model_open(const char *weights, const char *config, int32_t threads
     if (uldor_model_load_file(weights, &options, &model) < 0) message_error(weights, "%s", uldor_last_error());
     free(text);
     return model;
+}
+
+int model_open_session(const char *weights, const char *config, const uldor_session_options *options, uldor_model **model,
+                       uldor_session **session) {
+    uldor_session_options shown = *options;
+    shown.progress = progress_report;
+    shown.log = message_from_library;
+    *session = NULL;
+    *model = model_open(weights, config, options->threads);
+    if (*model == NULL) return -1;
+    if (uldor_session_create(*model, &shown, session) >= 0) return 0;
+    message_error(NULL, "%s", uldor_last_error());
+    return -1;
 }

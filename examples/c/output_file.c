@@ -138,6 +138,10 @@ bool output_replaces(const char *path, const char *other) {
     return S_ISREG(a.st_mode) && a.st_dev == b.st_dev && a.st_ino == b.st_ino;
 }
 
+int output_file_check_input(const char *path, const char *input, reason *why) {
+    return output_replaces(path, input) ? reason_set(why, "this is an input; it is not overwritten") : 0;
+}
+
 int output_flush_stdout(reason *why) {
     errno = 0;
     if ((fflush(stdout) == 0 && !ferror(stdout)) || stdout_loss_told) return 0;

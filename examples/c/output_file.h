@@ -26,6 +26,8 @@ void output_file_discard(output_file *file);
 
 /* Tells early whether `path` can be written, before minutes of computing: its directory exists and lets us. */
 int output_file_check(const char *path, reason *why);
+/* Refuses a `path` whose writing would replace the `input`. */
+int output_file_check_input(const char *path, const char *input, reason *why);
 /* Whether writing `path` would replace the regular file `other`; either may be NULL or not there. */
 bool output_replaces(const char *path, const char *other);
 /* Flushes standard output; -1 when something was lost, once: later calls return 0. */

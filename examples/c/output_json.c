@@ -6,11 +6,11 @@
 #include "output_json.h"
 
 #include <stdint.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "json_text.h"
 #include "mask_json.h"
+#include "version.h"
 
 static json_t *text_of_model(const uldor_model *model, int32_t which) {
     const char *text = "";
@@ -45,12 +45,8 @@ static json_t *describe_settings(const detect_options *options, const uldor_mode
 }
 
 json_t *output_json_create(const detect_options *options, const uldor_model *model) {
-    char version[32];
-    int32_t number = uldor_version();
-    snprintf(version, sizeof version, "%d.%d.%d", (int)(number >> 16 & 0xFF), (int)(number >> 8 & 0xFF),
-             (int)(number & 0xFF));
     return json_pack("{ss si s{ss ss} so so s[]}", "format", "uldor-detections", "format_version", 1, "library", "name",
-                     "libuldor", "version", version, "model", describe_model(options, model), "settings",
+                     "libuldor", "version", version_of_library().text, "model", describe_model(options, model), "settings",
                      describe_settings(options, model), "images");
 }
 

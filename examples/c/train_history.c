@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "text.h"
+
 const char *const train_term_names[TRAIN_TERMS] = {"objectness", "rpn_box", "classifier", "box", "mask"};
 const char *const train_term_titles[TRAIN_TERMS] = {"objectness", "RPN box", "class", "box", "mask"};
 
@@ -45,27 +47,20 @@ static int add(train_history *history, const train_record *record) {
 /* Steps are numbered within their epoch; how many it has is known from the epoch's own line, the longest so far until then. */
 static void place_steps(train_history *history) {
     double longest = 1;
-    for (size_t i = 0; i < history->count; i++) {
-        double step = history->records[i].epoch - floor(history->records[i].epoch / 1e9) * 1e9;
-        if (step > longest) longest = step;
-    }
+    for (size_t i = 0; i < history->count; i++) longest = fmax(longest, history->records[i].step);
     for (size_t i = 0; i < history->count; i++) {
         train_record *record = &history->records[i];
-        double epoch = floor(record->epoch / 1e9), step = record->epoch - epoch * 1e9;
-        record->epoch = record->is_epoch ? epoch + 1 : epoch + step / longest;
+        record->epoch += record->is_epoch ? 1 : record->step / longest;
     }
 }
 
 static int take(train_history *history, const char *event, const fields *line) {
-    train_record record = {.is_epoch = strcmp(event, "epoch") == 0};
-    double epoch = number(line, "epoch"), step = number(line, "step");
+    train_record record = {.is_epoch = strcmp(event, "epoch") == 0, .epoch = number(line, "epoch"), .step = number(line, "step")};
     if (!record.is_epoch && strcmp(event, "step") != 0) return 0;
-    if (!(epoch >= 0 && epoch < 1e6 && step >= 0 && step < 1e9)) return 0;
-    record.epoch = epoch * 1e9 + step;
+    if (!(record.epoch >= 0 && record.epoch < 1e6 && record.step >= 0 && record.step < 1e9)) return 0;
     for (int i = 0; i < TRAIN_TERMS; i++) record.terms[i] = number(line, train_term_names[i]);
     record.loss = number(line, "loss");
     record.validation = number(line, "validation_loss");
-    record.is_best = number(line, "best") == 1;
     return add(history, &record);
 }
 
@@ -122,9 +117,7 @@ int train_history_read(const char *path, train_history *history, reason *why) {
     *history = (train_history){0};
     FILE *stream = fopen(path, "rb");
     if (stream == NULL) return reason_set_errno(why, errno);
-    size_t length = strlen(path);
-    bool is_json = length > 6 && strcmp(path + length - 6, ".jsonl") == 0;
-    int status = is_json ? read_json_lines(stream, history) : read_csv(stream, history);
+    int status = text_ends_with(path, ".jsonl") ? read_json_lines(stream, history) : read_csv(stream, history);
     if (status != 0) status = reason_set(why, "not enough memory");
     else if (ferror(stream)) status = reason_set_errno(why, errno);
     fclose(stream);

@@ -13,8 +13,9 @@ extern const char *const train_term_names[TRAIN_TERMS];
 extern const char *const train_term_titles[TRAIN_TERMS];
 
 typedef struct train_record {
-    bool is_epoch, is_best;
-    double epoch;      /* of a step: the part of epochs done with it; of an epoch: epochs done */
+    bool is_epoch;
+    double epoch;      /* epochs done with it; a step's has a fraction */
+    double step;       /* within its epoch */
     double terms[TRAIN_TERMS], loss;
     double validation; /* NaN: none */
 } train_record;

@@ -2,14 +2,14 @@
 #include "train_options.h"
 
 #include <errno.h>
-#include <getopt.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "commands.h"
 #include "message.h"
+#include "options.h"
 #include "parse.h"
+#include "plot_file.h"
+#include "text.h"
 
 static const char help[] =
     "usage: uldor train --data DIR --out FILE (--arch NAME | --init FILE) [options]\n"
@@ -67,199 +67,119 @@ static const char help[] =
     "Exit code: 0 done, 1 failed, 2 usage, 130 interrupted.\n"
     "For research only; not a medical device.\n";
 
-enum {
-    OPT_CHECK = 256, OPT_ARCH, OPT_INIT, OPT_CONFIG, OPT_CLASSES, OPT_TRAIN_SPLIT, OPT_VALIDATION_SPLIT, OPT_EPOCHS, OPT_LR,
-    OPT_BATCH, OPT_MOMENTUM, OPT_ACCUMULATION, OPT_WEIGHT_DECAY, OPT_PATIENCE, OPT_LR_FACTOR, OPT_LR_EPOCHS, OPT_WARMUP,
-    OPT_CLIP, OPT_EPOCH_IMAGES, OPT_VALIDATION_IMAGES, OPT_TRAINABLE_LAYERS, OPT_PROPOSALS, OPT_RPN_SAMPLES,
-    OPT_ROI_SAMPLES, OPT_NO_MASK_LOSS, OPT_CALIBRATION_IMAGES, OPT_SEED, OPT_SCALE, OPT_SHIFT, OPT_SLICE_JITTER,
-    OPT_FLIP_X, OPT_FLIP_Y, OPT_NO_AUGMENTATION, OPT_CHECKPOINT, OPT_NO_CHECKPOINT, OPT_CHECKPOINT_STEPS, OPT_RESTART,
-    OPT_LOG, OPT_NO_LOG, OPT_PLOT, OPT_HALF, OPT_THREADS, OPT_LOADER_THREADS, OPT_PORTABLE, OPT_EXACT
-};
-
-static const struct option long_options[] = {
-    DATA_LONG_OPTIONS,
-    {"out", required_argument, NULL, 'o'},
-    {"check", no_argument, NULL, OPT_CHECK},
-    {"arch", required_argument, NULL, OPT_ARCH},
-    {"init", required_argument, NULL, OPT_INIT},
-    {"config", required_argument, NULL, OPT_CONFIG},
-    {"classes", required_argument, NULL, OPT_CLASSES},
-    {"train-split", required_argument, NULL, OPT_TRAIN_SPLIT},
-    {"validation-split", required_argument, NULL, OPT_VALIDATION_SPLIT},
-    {"epochs", required_argument, NULL, OPT_EPOCHS},
-    {"lr", required_argument, NULL, OPT_LR},
-    {"batch", required_argument, NULL, OPT_BATCH},
-    {"momentum", required_argument, NULL, OPT_MOMENTUM},
-    {"accumulation", required_argument, NULL, OPT_ACCUMULATION},
-    {"weight-decay", required_argument, NULL, OPT_WEIGHT_DECAY},
-    {"patience", required_argument, NULL, OPT_PATIENCE},
-    {"lr-factor", required_argument, NULL, OPT_LR_FACTOR},
-    {"lr-epochs", required_argument, NULL, OPT_LR_EPOCHS},
-    {"warmup", required_argument, NULL, OPT_WARMUP},
-    {"clip", required_argument, NULL, OPT_CLIP},
-    {"epoch-images", required_argument, NULL, OPT_EPOCH_IMAGES},
-    {"validation-images", required_argument, NULL, OPT_VALIDATION_IMAGES},
-    {"trainable-layers", required_argument, NULL, OPT_TRAINABLE_LAYERS},
-    {"proposals", required_argument, NULL, OPT_PROPOSALS},
-    {"rpn-samples", required_argument, NULL, OPT_RPN_SAMPLES},
-    {"roi-samples", required_argument, NULL, OPT_ROI_SAMPLES},
-    {"no-mask-loss", no_argument, NULL, OPT_NO_MASK_LOSS},
-    {"calibration-images", required_argument, NULL, OPT_CALIBRATION_IMAGES},
-    {"seed", required_argument, NULL, OPT_SEED},
-    {"scale", required_argument, NULL, OPT_SCALE},
-    {"shift", required_argument, NULL, OPT_SHIFT},
-    {"slice-jitter", required_argument, NULL, OPT_SLICE_JITTER},
-    {"flip-x", required_argument, NULL, OPT_FLIP_X},
-    {"flip-y", required_argument, NULL, OPT_FLIP_Y},
-    {"no-augmentation", no_argument, NULL, OPT_NO_AUGMENTATION},
-    {"checkpoint", required_argument, NULL, OPT_CHECKPOINT},
-    {"no-checkpoint", no_argument, NULL, OPT_NO_CHECKPOINT},
-    {"checkpoint-steps", required_argument, NULL, OPT_CHECKPOINT_STEPS},
-    {"restart", no_argument, NULL, OPT_RESTART},
-    {"log", required_argument, NULL, OPT_LOG},
-    {"no-log", no_argument, NULL, OPT_NO_LOG},
-    {"plot", required_argument, NULL, OPT_PLOT},
-    {"half", no_argument, NULL, OPT_HALF},
-    {"threads", required_argument, NULL, OPT_THREADS},
-    {"loader-threads", required_argument, NULL, OPT_LOADER_THREADS},
-    {"portable", no_argument, NULL, OPT_PORTABLE},
-    {"exact", no_argument, NULL, OPT_EXACT},
-    {"quiet", no_argument, NULL, 'q'},
-    {"help", no_argument, NULL, 'h'},
-    {0},
-};
-
-static bool parse_scale(const char *text, uldor_augmentation *augmentation) {
+static bool take_scale(const option_row *row, const char *value, void *options) {
+    uldor_augmentation *augmentation = &((train_options *)options)->augmentation;
     double values[2];
-    if (parse_list(text, ',', values, 2) != 2 || !(values[0] >= 0.1 && values[0] <= values[1] && values[1] <= 10)) return false;
+    (void)row;
+    if (parse_list(value, ',', values, 2) != 2 || !(values[0] >= 0.1 && values[0] <= values[1] && values[1] <= 10)) return false;
     augmentation->scale_low = values[0];
     augmentation->scale_high = values[1];
     return true;
 }
 
-static bool parse_seed(const char *text, uint64_t *seed) {
-    char *end;
-    if (*text < '0' || *text > '9') return false;
-    errno = 0;
-    *seed = strtoull(text, &end, 10);
-    return *end == 0 && errno == 0;
-}
-
-static bool parse_count(const char *text, int64_t *value) {
-    int32_t number;
-    if (!parse_int(text, 0, 1000000000, &number)) return false;
-    *value = number;
-    return true;
-}
-
-static bool parse_plot(const char *text, const char **plot) {
-    const char *dot = strrchr(text, '.');
-    *plot = text;
-    return dot != NULL && (strcmp(dot, ".svg") == 0 || strcmp(dot, ".png") == 0);
-}
-
-static bool set_copy(char **place, const char *value) {
-    free(*place);
-    *place = strdup(value);
-    return *place != NULL && *value != 0;
-}
-
-static void switch_augmentation_off(uldor_augmentation *augmentation) {
+static bool take_no_augmentation(const option_row *row, const char *value, void *options) {
+    uldor_augmentation *augmentation = &((train_options *)options)->augmentation;
+    (void)row, (void)value;
     augmentation->scale_low = augmentation->scale_high = 1;
     augmentation->position_px = 0;
     augmentation->slice_part = augmentation->flip_x = augmentation->flip_y = 0;
+    return true;
 }
 
-/* About augmentation. Returns 1 when taken, 0 when the value does not fit, -1 for another option. */
-static int take_augmentation(int option, const char *value, uldor_augmentation *augmentation) {
-    switch (option) {
-    case OPT_SCALE: return parse_scale(value, augmentation);
-    case OPT_SHIFT: return parse_int(value, 0, 1024, &augmentation->position_px);
-    case OPT_SLICE_JITTER: return parse_double(value, 0, 1, &augmentation->slice_part);
-    case OPT_FLIP_X: return parse_double(value, 0, 1, &augmentation->flip_x);
-    case OPT_FLIP_Y: return parse_double(value, 0, 1, &augmentation->flip_y);
-    case OPT_NO_AUGMENTATION: switch_augmentation_off(augmentation); return 1;
-    default: return -1;
-    }
+static bool take_seed(const option_row *row, const char *value, void *options) {
+    char *end;
+    (void)row;
+    if (*value < '0' || *value > '9') return false;
+    errno = 0;
+    ((train_options *)options)->trainer.seed = strtoull(value, &end, 10);
+    return *end == 0 && errno == 0;
 }
 
-static bool take_option(int option, const char *value, train_options *options) {
-    uldor_trainer_options *trainer = &options->trainer;
-    int taken = data_options_take(option, value, &options->data);
-    if (taken < 0) taken = take_augmentation(option, value, &options->augmentation);
-    if (taken >= 0) return taken == 1;
-    switch (option) {
-    case OPT_CHECK: options->check_only = true; return true;
-    case 'o': trainer->output_path = value; return *value != 0;
-    case OPT_ARCH: trainer->architecture = value; return true;
-    case OPT_INIT: trainer->init_path = value; return true;
-    case OPT_CONFIG: options->config = value; return true;
-    case OPT_CLASSES: return parse_int(value, 2, 3, &trainer->classes);
-    case OPT_TRAIN_SPLIT: return parse_int(value, 1, 3, &trainer->train_split);
-    case OPT_VALIDATION_SPLIT: return parse_int(value, 0, 3, &trainer->validation_split);
-    case OPT_EPOCHS: return parse_int(value, 1, 100000, &trainer->epochs);
-    case OPT_LR: return parse_double(value, 0, 1000, &trainer->lr);
-    case OPT_BATCH: return parse_int(value, 1, 1024, &trainer->batch);
-    case OPT_MOMENTUM: return parse_double(value, 0, 1, &trainer->momentum) && trainer->momentum < 1;
-    case OPT_ACCUMULATION: return parse_int(value, 1, 1024, &trainer->accumulation);
-    case OPT_WEIGHT_DECAY: return parse_double(value, 0, 1, &trainer->weight_decay);
-    case OPT_PATIENCE: return parse_int(value, 0, 100000, &trainer->patience);
-    case OPT_LR_FACTOR: return parse_double(value, 0, 1, &trainer->lr_factor);
-    case OPT_LR_EPOCHS: return parse_int(value, 0, 100000, &trainer->lr_epochs);
-    case OPT_WARMUP: return parse_int(value, 0, 1000000000, &trainer->warmup_steps);
-    case OPT_CLIP: return parse_double(value, 0, 1e30, &trainer->clip_norm);
-    case OPT_EPOCH_IMAGES: return parse_count(value, &trainer->epoch_images);
-    case OPT_VALIDATION_IMAGES: return parse_count(value, &trainer->validation_images);
-    case OPT_TRAINABLE_LAYERS: return parse_int(value, 0, 5, &trainer->trainable_layers);
-    case OPT_PROPOSALS: return parse_int(value, 1, 4096, &trainer->proposals);
-    case OPT_RPN_SAMPLES: return parse_int(value, 1, 4096, &trainer->rpn_samples);
-    case OPT_ROI_SAMPLES: return parse_int(value, 1, 4096, &trainer->roi_samples);
-    case OPT_NO_MASK_LOSS: trainer->no_mask_loss = 1; return true;
-    case OPT_CALIBRATION_IMAGES: return parse_int(value, 0, 256, &trainer->calibration_images);
-    case OPT_SEED: return parse_seed(value, &trainer->seed);
-    case OPT_CHECKPOINT: return set_copy(&options->checkpoint, value);
-    case OPT_NO_CHECKPOINT: options->no_checkpoint = true; return true;
-    case OPT_CHECKPOINT_STEPS: return parse_count(value, &trainer->checkpoint_steps);
-    case OPT_RESTART: trainer->resume = ULDOR_RESUME_NEVER; return true;
-    case OPT_LOG: return set_copy(&options->log, value);
-    case OPT_NO_LOG: options->no_log = true; return true;
-    case OPT_PLOT: return parse_plot(value, &options->plot);
-    case OPT_HALF: trainer->half = 1; return true;
-    case OPT_THREADS: return parse_int(value, 1, 1024, &trainer->threads);
-    case OPT_LOADER_THREADS: return parse_int(value, 1, 64, &trainer->loader_threads);
-    case OPT_PORTABLE: trainer->instructions = ULDOR_INSTRUCTIONS_PORTABLE; return true;
-    case OPT_EXACT: trainer->exact = 1; return true;
-    case 'q': options->quiet = true; return true;
-    default: return false;
-    }
-}
+#define INTO(member) .place = offsetof(train_options, member)
+#define TRAINER(member) .place = offsetof(train_options, trainer.member)
 
-static int usage_error(const char *text) {
-    message_error(NULL, "train: %s", text);
-    fputs("Try 'uldor train --help'.\n", stderr);
-    return EXIT_USAGE;
-}
+enum { MANY = 100000, MOST = 1000000000 };
 
-/* `path` with an ending, or NULL. */
-static char *beside(const char *path, const char *ending) {
-    size_t length = strlen(path) + strlen(ending) + 1;
-    char *result = malloc(length);
-    if (result != NULL) snprintf(result, length, "%s%s", path, ending);
-    return result;
+static const option_row rows[] = {
+    {"out", 'o', required_argument, option_path, TRAINER(output_path)},
+    {"check", 0, no_argument, option_flag, INTO(check_only)},
+
+    {"arch", 0, required_argument, option_text, TRAINER(architecture)},
+    {"init", 0, required_argument, option_text, TRAINER(init_path)},
+    {"config", 0, required_argument, option_text, INTO(config)},
+    {"classes", 0, required_argument, option_int, TRAINER(classes), 2, 3},
+
+    {"train-split", 0, required_argument, option_int, TRAINER(train_split), 1, 3},
+    {"validation-split", 0, required_argument, option_int, TRAINER(validation_split), 0, 3},
+
+    {"epochs", 0, required_argument, option_int, TRAINER(epochs), 1, MANY},
+    {"lr", 0, required_argument, option_number, TRAINER(lr), 0, 1000},
+    {"batch", 0, required_argument, option_int, TRAINER(batch), 1, 1024},
+    {"momentum", 0, required_argument, option_number, TRAINER(momentum), 0, 0x1.fffffffffffffp-1 /* the last below 1 */},
+    {"accumulation", 0, required_argument, option_int, TRAINER(accumulation), 1, 1024},
+    {"weight-decay", 0, required_argument, option_number, TRAINER(weight_decay), 0, 1},
+    {"patience", 0, required_argument, option_int, TRAINER(patience), 0, MANY},
+    {"lr-factor", 0, required_argument, option_number, TRAINER(lr_factor), 0, 1},
+    {"lr-epochs", 0, required_argument, option_int, TRAINER(lr_epochs), 0, MANY},
+    {"warmup", 0, required_argument, option_int, TRAINER(warmup_steps), 0, MOST},
+    {"clip", 0, required_argument, option_number, TRAINER(clip_norm), 0, 1e30},
+    {"epoch-images", 0, required_argument, option_count, TRAINER(epoch_images), 0, MOST},
+    {"validation-images", 0, required_argument, option_count, TRAINER(validation_images), 0, MOST},
+    {"trainable-layers", 0, required_argument, option_int, TRAINER(trainable_layers), 0, 5},
+    {"proposals", 0, required_argument, option_int, TRAINER(proposals), 1, 4096},
+    {"rpn-samples", 0, required_argument, option_int, TRAINER(rpn_samples), 1, 4096},
+    {"roi-samples", 0, required_argument, option_int, TRAINER(roi_samples), 1, 4096},
+    {"no-mask-loss", 0, no_argument, option_set, TRAINER(no_mask_loss), 1},
+    {"calibration-images", 0, required_argument, option_int, TRAINER(calibration_images), 0, 256},
+    {"seed", 0, required_argument, take_seed, TRAINER(seed)},
+
+    {"scale", 0, required_argument, take_scale, INTO(augmentation)},
+    {"shift", 0, required_argument, option_int, INTO(augmentation.position_px), 0, 1024},
+    {"slice-jitter", 0, required_argument, option_number, INTO(augmentation.slice_part), 0, 1},
+    {"flip-x", 0, required_argument, option_number, INTO(augmentation.flip_x), 0, 1},
+    {"flip-y", 0, required_argument, option_number, INTO(augmentation.flip_y), 0, 1},
+    {"no-augmentation", 0, no_argument, take_no_augmentation, INTO(augmentation)},
+
+    {"checkpoint", 0, required_argument, option_copy, INTO(checkpoint)},
+    {"no-checkpoint", 0, no_argument, option_flag, INTO(no_checkpoint)},
+    {"checkpoint-steps", 0, required_argument, option_count, TRAINER(checkpoint_steps), 0, MOST},
+    {"restart", 0, no_argument, option_set, TRAINER(resume), ULDOR_RESUME_NEVER},
+    {"log", 0, required_argument, option_copy, INTO(log)},
+    {"no-log", 0, no_argument, option_flag, INTO(no_log)},
+    {"plot", 0, required_argument, plot_file_option, INTO(plot)},
+    {"half", 0, no_argument, option_set, TRAINER(half), 1},
+
+    {"threads", 0, required_argument, option_int, TRAINER(threads), 1, 1024},
+    {"loader-threads", 0, required_argument, option_int, TRAINER(loader_threads), 1, 64},
+    {"portable", 0, no_argument, option_set, TRAINER(instructions), ULDOR_INSTRUCTIONS_PORTABLE},
+    {"exact", 0, no_argument, option_set, TRAINER(exact), 1},
+    {"quiet", 'q', no_argument, option_flag, INTO(quiet)},
+    {0},
+};
+
+/* What does not go together; -1: it all does. */
+static int check(const train_options *options) {
+    const uldor_trainer_options *trainer = &options->trainer;
+    if (options->data.directory == NULL) return options_usage_error("train", "--data is missing");
+    if (options->check_only) return -1;
+    if (trainer->output_path == NULL) return options_usage_error("train", "--out is missing");
+    if (options->no_checkpoint && options->checkpoint != NULL)
+        return options_usage_error("train", "--checkpoint and --no-checkpoint");
+    if (options->no_log && options->log != NULL) return options_usage_error("train", "--log and --no-log");
+    if (options->no_log && options->plot != NULL)
+        return options_usage_error("train", "--plot draws the log: not with --no-log");
+    if (trainer->architecture == NULL && trainer->init_path == NULL)
+        return options_usage_error("train", "--arch or --init is missing");
+    return -1;
 }
 
 static int complete(train_options *options) {
     uldor_trainer_options *trainer = &options->trainer;
-    if (options->data.directory == NULL) return usage_error("--data is missing");
-    if (options->check_only) return -1;
-    if (trainer->output_path == NULL) return usage_error("--out is missing");
-    if (options->no_checkpoint && options->checkpoint != NULL) return usage_error("--checkpoint and --no-checkpoint");
-    if (options->no_log && options->log != NULL) return usage_error("--log and --no-log");
-    if (options->no_log && options->plot != NULL) return usage_error("--plot draws the log: not with --no-log");
-    if (trainer->architecture == NULL && trainer->init_path == NULL) return usage_error("--arch or --init is missing");
+    int code = check(options);
+    if (code >= 0 || options->check_only) return code;
     if (!options->no_checkpoint && options->checkpoint == NULL)
-        options->checkpoint = beside(trainer->output_path, ".checkpoint");
-    if (!options->no_log && options->log == NULL) options->log = beside(trainer->output_path, ".csv");
+        options->checkpoint = text_format("%s.checkpoint", trainer->output_path);
+    if (!options->no_log && options->log == NULL) options->log = text_format("%s.csv", trainer->output_path);
     if ((!options->no_checkpoint && options->checkpoint == NULL) || (!options->no_log && options->log == NULL)) {
         message_error(NULL, "not enough memory");
         return EXIT_FAILED;
@@ -276,26 +196,10 @@ int train_options_parse(int argc, char **argv, train_options *options) {
     data_options_init(&options->data);
     uldor_augmentation_init(&options->augmentation, sizeof options->augmentation);
     uldor_trainer_options_init(&options->trainer, sizeof options->trainer);
-    int option, index = 0;
-    opterr = 0;
-    while ((option = getopt_long(argc, argv, ":o:qh", long_options, &index)) != -1) {
-        char text[256];
-        if (option == 'h') {
-            fputs(help, stdout);
-            return EXIT_OK;
-        }
-        if (option == '?' || option == ':') {
-            snprintf(text, sizeof text, option == ':' ? "%s needs a value" : "unknown option %s", argv[optind - 1]);
-            return usage_error(text);
-        }
-        if (!take_option(option, optarg, options)) {
-            const struct option *entry = long_options;
-            while (entry->val != option) entry++;
-            snprintf(text, sizeof text, "--%s: '%s' is not a usable value", entry->name, optarg);
-            return usage_error(text);
-        }
-    }
-    if (optind < argc) return usage_error("arguments are options only");
+    const option_group groups[] = {{rows, options}, {data_option_rows, &options->data}, {0}};
+    int code = options_parse(argc, argv, help, groups);
+    if (code >= 0) return code;
+    if (optind < argc) return options_usage_error("train", "arguments are options only");
     return complete(options);
 }
 
