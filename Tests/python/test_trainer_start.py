@@ -8,6 +8,7 @@ import re
 
 import numpy
 import pytest
+from scipy import stats
 
 import safetensors_file
 import training_data
@@ -22,17 +23,23 @@ def test_narrow_is_the_demos_network(discs, root, tmp_path):
     assert {name: value.shape for name, value in ours.items()} == {name: value.shape for name, value in demo.items()}
 
 
+def is_within(values, bound):
+    """Whether values may be drawn evenly from -bound...bound: none is beyond, and not all of them are so near 0 that it happens once
+    in a million times, (share of the range) ** (number of values)."""
+    largest = abs(values).max()
+    return bound * 1e-6 ** (1 / values.size) < largest <= bound * (1 + 2**-23)
+
+
 @pytest.mark.parametrize("arch", ["resnet18", "resnet34", "resnet50", "resnet101", "resnet152"])
 def test_random_start_is_torchvisions(discs, arch, tmp_path):
     """Names, shapes and each tensor's spread, against torchvision's constructors. The mask logits' layer is not torchvision's."""
-    torchvision = pytest.importorskip("torchvision")
     torch = pytest.importorskip("torch")
+    pytest.importorskip("torchvision")
     from torchvision.models.detection import MaskRCNN
     from torchvision.models.detection.backbone_utils import resnet_fpn_backbone
     from torchvision.models.detection.rpn import AnchorGenerator
 
     torch.manual_seed(1)
-    del torchvision
     backbone = resnet_fpn_backbone(backbone_name=arch, weights=None, norm_layer=torch.nn.BatchNorm2d)
     theirs = MaskRCNN(backbone, 2, rpn_anchor_generator=AnchorGenerator(((16,),) * 5, ((0.5, 1.0, 2.0),) * 5)).state_dict()
     with uldor.Trainer(discs, architecture=arch) as run:
@@ -48,7 +55,9 @@ def test_random_start_is_torchvisions(discs, arch, tmp_path):
             assert (mine == their).all(), name
             continue
         if mine.size < 64:
-            assert abs(mine).max() < 6 * abs(their).max(), name
+            # Too few for a spread; both are drawn from the law of torch.nn.Linear's bias.
+            bound = theirs[name.replace("bias", "weight")].shape[1] ** -0.5
+            assert name.startswith("roi_heads.box_predictor.") and is_within(mine, bound) and is_within(their, bound), name
             continue
         # Both are samples; the spread of a spread is below std / sqrt(n) for normal and uniform values.
         assert abs(mine.std() / their.std() - 1) < 6 / math.sqrt(mine.size), name
@@ -56,6 +65,23 @@ def test_random_start_is_torchvisions(discs, arch, tmp_path):
         # A uniform distribution ends at sqrt(3) of its standard deviation, a normal one does not.
         if mine.size > 1000:
             assert (abs(mine).max() > 2 * mine.std()) == (abs(their).max() > 2 * their.std()), name
+
+
+def test_few_values_over_many_seeds(discs, tmp_path):
+    """The box predictor's biases, too few in one network to tell how they are spread: even between +-1 / sqrt(channels), as
+    torch.nn.Linear's are, by Kolmogorov and Smirnov; and no seed's values are another's."""
+    drawn = {"cls_score": [], "bbox_pred": []}
+    for seed in range(40):
+        with uldor.Trainer(discs, **SHORT, seed=seed) as run:
+            run.save(tmp_path / "w.safetensors")
+        found = tensors(tmp_path / "w.safetensors")
+        for name, values in drawn.items():
+            values.append(found[f"roi_heads.box_predictor.{name}.bias"])
+    bound = found["roi_heads.box_predictor.cls_score.weight"].shape[1] ** -0.5
+    for name, values in drawn.items():
+        values = numpy.concatenate(values).astype(numpy.float64)
+        assert abs(values).max() <= bound * (1 + 2**-23) and len(set(values)) == len(values), name
+        assert stats.kstest(values, "uniform", (-bound, 2 * bound)).pvalue > 1e-3, name
 
 
 def test_seeds(discs, tmp_path):
