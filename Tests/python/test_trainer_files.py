@@ -15,7 +15,7 @@ import pytest
 
 import training_data
 import uldor
-from training_data import SHORT, flat, same, tensors, trainer
+from training_data import SHORT, flat, tensors, trainer
 
 CHILD = """
 import sys

@@ -7,7 +7,7 @@ import math
 import pytest
 
 import uldor
-from training_data import SHORT, same
+from training_data import SHORT
 
 
 @pytest.mark.parametrize("name, values", [

@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from . import _abi
 from ._abi import int32
+from ._arguments import choose, defaults
 from ._handle import Handle
 from .errors import check
 
@@ -127,10 +128,10 @@ class Froc(Handle):
     def __init__(self, convention: str = "paper", iou_threshold: float = 0.5, bootstrap: int = 0, seed: int = 0,
                  confidence: float = 0.95, threads: int = 0, false_positives: str = "lesion_score",
                  size_bounds: Optional[Sequence[float]] = None) -> None:
-        raw = _abi.froc_options()
-        check(_abi.lib.uldor_froc_options_init(ctypes.byref(raw), ctypes.sizeof(raw)))
+        raw = defaults(_abi.froc_options)
         self.convention = convention
-        raw.convention, raw.false_positives = CONVENTIONS[convention], FALSE_POSITIVES[false_positives]
+        raw.convention = choose(CONVENTIONS, "convention", convention)
+        raw.false_positives = choose(FALSE_POSITIVES, "false_positives", false_positives)
         raw.iou_threshold, raw.bootstrap_samples = iou_threshold, int32("bootstrap", bootstrap)
         raw.seed, raw.confidence, raw.threads = seed, confidence, int32("threads", threads)
         if size_bounds is not None:
@@ -196,10 +197,7 @@ class Froc(Handle):
     @property
     def memory_bytes(self) -> int:
         """Held by the library now."""
-        info = _abi.new(_abi.froc_info)
-        with self._use() as pointer:
-            check(_abi.lib.uldor_froc_get_info(pointer, ctypes.byref(info)))
-        return int(info.memory_bytes)
+        return int(self._get(_abi.lib.uldor_froc_get_info, _abi.froc_info).memory_bytes)
 
 
 class MaskOverlap(NamedTuple):
