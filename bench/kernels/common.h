@@ -109,4 +109,16 @@ static const uk_table *table_named(const char *wanted)
                                          : uk_table_for(UK_BEST);
 }
 
+/* THREADS and INSTRUCTIONS of the command line, told; `peak` is NaN where it is not known. */
+static const uk_table *begin(int argc, char **argv, uk_exec *exec, double *peak)
+{
+    *exec = (uk_exec){argc > 1 ? atoi(argv[1]) : 1, NULL};
+    const uk_table *table = table_named(argc > 2 ? argv[2] : "best");
+    *peak = measure_peak(argv[0], exec->threads, table->name);
+    printf("%s, %d thread%s: multiply-adds in registers give %.0f GFLOP/s\n\n", table->name, exec->threads,
+           exec->threads > 1 ? "s" : "", *peak);
+    if (*peak == 0) *peak = NAN;
+    return table;
+}
+
 #endif

@@ -37,7 +37,7 @@ static times time_layer(const uk_exec *exec, const uk_table *table, const layer 
     int64_t in_count = (int64_t)l->batch * l->size * l->size * l->channels;
     int64_t out_count = (int64_t)l->batch * out * out * l->out_channels;
     int64_t weight_count = (int64_t)l->out_channels * l->channels * l->kernel * l->kernel;
-    work w = {*exec, table, {0}, NULL};
+    work w = {.exec = *exec, .table = table};
     uk_gradient *g = &w.gradient;
     float *in = filled(in_count), *weight = filled(weight_count), *scale = filled(l->out_channels);
     g->input = map_of(in, l->size, l->channels);
@@ -59,12 +59,9 @@ static times time_layer(const uk_exec *exec, const uk_table *table, const layer 
 
 int main(int argc, char **argv)
 {
-    uk_exec exec = {argc > 1 ? atoi(argv[1]) : 1, NULL};
-    const uk_table *table = table_named(argc > 2 ? argv[2] : "best");
-    double peak = measure_peak(argv[0], exec.threads, table->name), total = 0, flops = 0;
-    printf("%s, %d thread%s: multiply-adds in registers give %.0f GFLOP/s\n\n", table->name, exec.threads, exec.threads > 1 ? "s" : "",
-           peak);
-    if (peak == 0) peak = NAN;
+    uk_exec exec;
+    double peak, total = 0, flops = 0;
+    const uk_table *table = begin(argc, argv, &exec, &peak);
     printf("| layer | input | out | times | weights: ms | GFLOP/s | %% of peak | scratch MB | input: ms | GFLOP/s | %% of peak | ms of step |\n"
            "|---|---|---|---|---|---|---|---|---|---|---|---|\n");
     for (size_t i = 0; i < sizeof trained_layers / sizeof *trained_layers; i++) {

@@ -53,12 +53,9 @@ static double time_layer(const uk_exec *exec, const uk_table *table, const layer
 
 int main(int argc, char **argv)
 {
-    uk_exec exec = {argc > 1 ? atoi(argv[1]) : 1, NULL};
-    const uk_table *table = table_named(argc > 2 ? argv[2] : "best");
-    double best = measure_peak(argv[0], exec.threads, table->name), total = 0, all = 0;
-    printf("%s, %d thread%s: multiply-adds in registers give %.0f GFLOP/s\n\n", table->name, exec.threads, exec.threads > 1 ? "s" : "",
-           best);
-    if (best == 0) best = NAN;
+    uk_exec exec;
+    double best, total = 0, all = 0;
+    const uk_table *table = begin(argc, argv, &exec, &best);
     printf("| layer | input | out | times | algorithm | ms | GFLOP/s | %% of peak | effective / peak | ms of pass |\n|---|---|---|---|---|---|---|---|---|---|\n");
     for (size_t i = 0; i < sizeof layers / sizeof *layers; i++) {
         const layer *l = layers + i;
