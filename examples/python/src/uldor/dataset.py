@@ -77,7 +77,7 @@ class DatasetLesion(NamedTuple):
 
 
 class SourceLesion(NamedTuple):
-    """A lesion as a `Source` annotates it: `box` (x1, y1, x2, y2) or None (then around the diameters), `recist` 8 numbers
+    """A lesion of a SourceImage: `box` (x1, y1, x2, y2) or None (then around the diameters), `recist` 8 numbers
     or None, `mask` height x width of bool or None, `type` 1..8 or -1, `class_index` 1 (lesion) or 2 (false positive)."""
 
     box: Optional[Box] = None
@@ -88,7 +88,7 @@ class SourceLesion(NamedTuple):
 
 
 class SourceImage(NamedTuple):
-    """An image as a `Source` describes it. `read` returns the pixels as `Session.detect` takes them (an array, height x width
+    """An image of the caller's own, for Dataset.from_source. `read` returns the pixels as `Session.detect` takes them (an array, height x width
     or depth x height x width, or a list of slices and None) whenever they are needed, from any thread."""
 
     size: Tuple[int, int]

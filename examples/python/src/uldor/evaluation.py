@@ -121,7 +121,19 @@ def _address(array: Optional[NDArray[Any]], kind: Any) -> Any:
 
 
 class Froc(Handle):
-    """Free-response ROC and average precision. Boxes are x1, y1, x2, y2; see docs/evaluation.md for the conventions."""
+    """Free-response ROC and average precision, image by image.
+
+        froc = uldor.Froc(bootstrap=1000)
+        froc.add(patient, lesions, boxes, scores)   # for every image, those without lesions, too
+        print(froc.compute().table())
+
+    `convention` is "paper" or "deeplesion"; docs/evaluation.md explains them. `bootstrap` samples of patients, drawn from `seed`, give
+    intervals of `confidence`; 0: none. `false_positives` says where detections of the class of that name stand: "lesion_score" and
+    "score" put them behind all lesions, in that order, "ignore" leaves them out. `size_bounds` are those between size classes, mm;
+    by default 10 and 30. `threads` 0: all cores.
+
+    Raises InvalidArgument, NoMemory.
+    """
 
     _kind = "FROC"
 
@@ -144,7 +156,9 @@ class Froc(Handle):
     def add(self, patient: int, lesions: ArrayLike, boxes: ArrayLike, scores: ArrayLike, *,
             types: Optional[ArrayLike] = None, sizes: Optional[ArrayLike] = None, groups: Optional[ArrayLike] = None,
             classes: Optional[ArrayLike] = None, lesion_scores: Optional[ArrayLike] = None) -> NDArray[numpy.int32]:
-        """Adds an image. Returns for each detection the index of the lesion that it hits, -1 (false positive), -2 (repeat)
+        """Adds an image: N lesions as N x 4 boxes (x1, y1, x2, y2) with `types`, `sizes` (long diameters, mm) and `groups`, and M
+        detections as M x 4 boxes with scores, `classes` (1 lesion, 2 false positive) and probabilities of lesion. `patient` is a
+        number; the bootstrap draws all of a patient's images together. Returns for each detection the index of the lesion that it hits, -1 (false positive), -2 (repeat)
         or -3 (ignored)."""
         n, d = len(numpy.asarray(lesions)), len(numpy.asarray(scores))
         arrays = {
