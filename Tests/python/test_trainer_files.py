@@ -165,3 +165,26 @@ def test_bad_images(tmp_path):
         with uldor.Trainer(discs, on_bad_image="skip", log=lambda level, text: told.append(text), **SHORT) as run:
             assert run.run().skipped_images == 2
         assert sum("left out" in text and "005.png" in text for text in told) >= 2
+
+
+@pytest.mark.parametrize("on_bad_image", ["error", "skip"])
+def test_what_a_source_raises_is_the_cause(tmp_path, on_bad_image):
+    """It is read on the library's threads. What was skipped is not the cause of what else goes wrong."""
+    def fail():
+        raise KeyError("the archive is away")
+
+    image, *circle = training_data.disc(1)
+    lesion = uldor.SourceLesion(recist=training_data.diameters(*circle))
+    images = [uldor.SourceImage(size=image.shape, read=read, lesions=[lesion], spacing=0.8, slice_interval=2)
+              for read in (lambda: image, fail, lambda: image)]
+    with uldor.Dataset.from_source(images) as data, uldor.Trainer(
+            data, **{**SHORT, "calibration_images": 0}, validation_split=None, on_bad_image=on_bad_image) as run:
+        if on_bad_image == "error":
+            with pytest.raises(uldor.FileError, match="source.read returned 1") as error:
+                run.run()
+            assert isinstance(error.value.__cause__, KeyError)
+        else:
+            assert run.run().skipped_images == 2
+            with pytest.raises(uldor.FileError) as error:
+                run.save(tmp_path / "nowhere" / "w.safetensors")
+            assert error.value.__cause__ is None

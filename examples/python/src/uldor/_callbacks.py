@@ -24,6 +24,8 @@ class Guard:
 
     def __init__(self) -> None:
         self._thread = threading.local()
+        #: What was raised last on any thread.
+        self.latest: Optional[BaseException] = None
 
     def __call__(self, function: Callable[..., Any]) -> Callable[..., int]:
         """`function` without C's first argument, the user's pointer. 1, which ends the call, where it returns something true or
@@ -32,7 +34,7 @@ class Guard:
             try:
                 return 1 if function(*arguments) else 0
             except BaseException as exception:
-                self._thread.raised = exception
+                self._thread.raised = self.latest = exception
                 return 1
 
         return call
@@ -40,7 +42,7 @@ class Guard:
     def take(self) -> Optional[BaseException]:
         """What was raised on this thread, once."""
         exception: Optional[BaseException] = getattr(self._thread, "raised", None)
-        self._thread.raised = None
+        self._thread.raised = self.latest = None
         return exception
 
     def reraise(self) -> None:

@@ -175,6 +175,11 @@ class _SourceCallbacks:
             raise raised
         check(status)
 
+    def take_latest(self) -> Optional[BaseException]:
+        """What a callback raised last, on any thread, once."""
+        exception, self._guard.latest = self._guard.latest, None
+        return exception
+
     def _describe(self, index: int, out: Any) -> None:
         image, raw = self._images[index], out.contents
         # The library copies the name before it calls again.
@@ -253,7 +258,7 @@ class Dataset(Handle):
                     log: Optional[Log] = None) -> "Dataset":
         """A data set of the caller's own images. `source` is kept and asked for `len` and items when it is opened; pixels and
         masks are read when they are needed, from background threads while a trainer runs. What `read` raises comes out of the
-        call that needed the pixels."""
+        call that needed the pixels, out of a trainer as the cause of its FileError."""
         self = cls.__new__(cls)
         options = self._options(masks, on_bad_lesion, "error", log)
         callbacks = _SourceCallbacks(source)

@@ -196,7 +196,10 @@ class Trainer(Handle):
 
     def _check(self, status: int) -> None:
         self._callbacks.guard.reraise()
-        check(status)
+        # Pixels are read on threads of the library's own. What was skipped there is not what a later failure came of.
+        causes = [data._callbacks.take_latest() for data in self._datasets if data is not None and data._callbacks is not None]
+        is_read = status == _abi.ERROR_IO and b": source.read" in _abi.lib.uldor_last_error()
+        check(status, next(filter(None, causes), None) if is_read else None)
 
     @property
     def state(self) -> TrainerState:
