@@ -92,7 +92,7 @@ def make_slice() -> None:
 
 def missing(plan: Dict[str, Any]) -> Iterator[Any]:
     """(what, path, function, arguments) in an order in which each finds what it needs."""
-    yield "weights", weights(), parity_reference.weights_of, (DATA, ARCHITECTURE, CLASSES, SEED)
+    yield "weights", weights(), parity_reference.weights_of, (DATA, ARCHITECTURE, CLASSES)
     for size in plan["references"]:
         yield f"input and reference of {size}", reference(size), make_reference, (size,)
     for size in plan["inputs"]:

@@ -23,7 +23,7 @@ def _weights(architecture: str) -> Any:
     sys.path.insert(0, str(ROOT / "tools"))
     from parity_reference import weights_of
 
-    return weights_of(DATA, architecture, 2, 7)
+    return weights_of(DATA, architecture, 2)
 
 
 class _Trainer:

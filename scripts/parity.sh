@@ -1,5 +1,5 @@
 #!/bin/sh
-# The full-size comparison with torchvision (docs/accuracy.md). Needs torch and torchvision in the interpreter given as
+# The full-size comparisons with torchvision, forward and gradients (docs/accuracy.md). Needs torch and torchvision in the interpreter given as
 # PARITY_PYTHON, or in the tests' environment.
 set -eu
 python=${PARITY_PYTHON:-$1/bin/python}
@@ -7,5 +7,7 @@ if ! "$python" -c 'import torch, torchvision.ops; torchvision.ops.nms' 2>/dev/nu
     echo "parity: $python has no torch with torchvision; set PARITY_PYTHON to one that has" >&2
     exit 1
 fi
-PYTHONPATH=examples/python/src exec "$python" tools/parity.py --arch resnet18 resnet50 resnet101 --classes 2 3 \
+export PYTHONPATH=examples/python/src
+"$python" tools/parity.py --arch resnet18 resnet50 resnet101 --classes 2 3 \
     --sizes 512x512 800x800 480x352 97x131 ${PARITY_DEEPLESION:+--deeplesion "$PARITY_DEEPLESION"} --scratch build/parity --markdown
+exec "$python" tools/parity_gradients.py --scratch build/parity

@@ -77,14 +77,14 @@ def main() -> int:
     parser.add_argument("--convolutions", nargs="+", default=["fast", "exact"], choices=["fast", "exact"])
     parser.add_argument("--scratch", type=Path, default=ROOT / "build" / "parity")
     arguments = parser.parse_args()
-    from parity_reference import weights_of
+    from parity_reference import SEED, weights_of
 
     failures = 0
-    print("| network | backward | losses | parameters | worst in the median | beyond the limit, batch by batch | 10 steps |\n"
-          "|---|---|---|---|---|---|---|")
+    print("| network | backward | losses | parameters | worst in the median | beyond the limit, batch by batch | "
+          f"{arguments.steps} steps |\n|---|---|---|---|---|---|---|")
     for arch in arguments.arch:
-        weights = weights_of(arguments.scratch, arch, 2, 0)
-        runs = [compare(weights, arguments.size, arguments.batch, 7 + seed, arguments.steps, arguments.convolutions)
+        weights = weights_of(arguments.scratch, arch, 2)
+        runs = [compare(weights, arguments.size, arguments.batch, SEED + seed, arguments.steps, arguments.convolutions)
                 for seed in range(arguments.seeds)]
         for kind in arguments.convolutions:
             losses, updates, ratios = zip(*(run[kind] for run in runs))

@@ -3,9 +3,7 @@
 network. A stage's error is given in units of the standard deviation of the other's output. Needs numpy only."""
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Dict, List, Mapping, Sequence, Tuple
 
 import numpy as np
@@ -203,17 +201,3 @@ def rules_of(config: Mapping[str, Any]) -> Tuple[Rules, Rules]:
     box, rpn = config.get("box", {}), config.get("rpn", {})
     return (Rules(box.get("score_threshold", 0.05), box.get("nms_threshold", 0.5), box.get("detections", 100)),
             Rules(rpn.get("score_threshold", 0.0), rpn.get("nms_threshold", 0.7), rpn.get("post_nms_top_n", 1000)))
-
-
-def read_safetensors(path: Path) -> Dict[str, np.ndarray]:
-    """Tensors of a safetensors file of plain numpy types."""
-    types = {"F32": "<f4", "F64": "<f8", "F16": "<f2", "I32": "<i4", "I64": "<i8", "U8": "u1"}
-    data = Path(path).read_bytes()
-    start = 8 + int.from_bytes(data[:8], "little")
-    header = json.loads(data[8:start])
-    header.pop("__metadata__", None)
-    found = {}
-    for name, entry in header.items():
-        begin, end = entry["data_offsets"]
-        found[name] = np.frombuffer(data[start + begin:start + end], types[entry["dtype"]]).reshape(entry["shape"])
-    return found

@@ -82,6 +82,43 @@ def result(session, volume):
 
 
 @pytest.fixture(scope="session")
+def discs():
+    """A small data set to train on."""
+    import training_data
+
+    with training_data.source() as dataset:
+        yield dataset
+
+
+@pytest.fixture(scope="session")
+def whole(discs, tmp_path_factory) -> Path:
+    """The folder of a short run that nothing interrupted."""
+    import training_data
+
+    folder = tmp_path_factory.mktemp("whole")
+    with training_data.trainer(discs, folder, threads=2) as run:
+        assert run.run().status == "finished"
+    return folder
+
+
+@pytest.fixture(scope="session")
+def pixels() -> numpy.ndarray:
+    """Slices 1..9 of one series, 9 x 96 x 128, Hounsfield units."""
+    return phantom(9, 96, 128)
+
+
+@pytest.fixture
+def deeplesion(tmp_path, pixels) -> Path:
+    """A directory of DeepLesion's layout: one series of `pixels` and one lesion on slice 5."""
+    from dataset_files import SERIES, row, write_csv, write_slice
+
+    write_csv(tmp_path, [row()])
+    for number, slice_ in enumerate(pixels):
+        write_slice(tmp_path, SERIES, number + 1, slice_)
+    return tmp_path
+
+
+@pytest.fixture(scope="session")
 def data() -> Path:
     """The directory of real data beside the checkout."""
     folder = Path(os.environ.get("ULDOR_TEST_DATA", ROOT.parent / "shared" / "data"))

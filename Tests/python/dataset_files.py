@@ -16,9 +16,11 @@ COLUMNS = [
     "Lesion_diameters_Pixel_", "Normalized_lesion_location", "Coarse_lesion_type", "Possibly_noisy", "Slice_range",
     "Spacing_mm_px_", "Image_size", "DICOM_windows", "Patient_gender", "Patient_age", "Train_Val_Test",
 ]
+#: Whose row row() writes unless it is told otherwise.
+SERIES = "000001_01_01"
 
 
-def row(series="000001_01_01", slice_=5, *, recist=(21, 31, 41, 31, 31, 26, 31, 38), box=None, type_=1, noisy=0,
+def row(series=SERIES, slice_=5, *, recist=(21, 31, 41, 31, 31, 26, 31, 38), box=None, type_=1, noisy=0,
         spacing=(0.8, 0.8, 2), size=(96, 128), split=1, **fields):
     """A row of DL_info.csv, 1-based, as a dictionary; `fields` replaces columns by name."""
     patient, study, number = (int(part) for part in series.split("_"))
@@ -84,3 +86,8 @@ def png(pixels, *, bits=16, colour=0, interlaced=False, size=None, chunks=b"", d
         data = zlib.compress(lines)
     header = struct.pack(">IIBBBBB", width, height, bits, colour, 0, 0, int(interlaced))
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunks + chunk(b"IDAT", data) + chunk(b"IEND", b"")
+
+
+#: Pixels, and a sound PNG of them.
+STORED = numpy.arange(96 * 128, dtype=numpy.uint16).reshape(96, 128)
+SOUND = png(STORED)

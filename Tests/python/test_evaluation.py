@@ -1,14 +1,12 @@
 """uldor_froc against implementations that share nothing with it."""
 import ast
 import csv
-import ctypes
 
 import froc_reference as reference
 import numpy
 import pytest
 
 import uldor
-from uldor import _abi
 
 LEVELS = (0, 0.125, 0.5, 1, 1.5, 2, 4, 8, 16)
 

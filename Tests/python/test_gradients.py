@@ -7,13 +7,13 @@ import numpy
 import pytest
 
 import parity_gradients
-import parity_stages
+import safetensors_file
 import uldor
 
 
 @pytest.fixture(scope="module")
 def stored(root):
-    return parity_stages.read_safetensors(root / "Tests" / "fixtures" / "tiny_2class_gradients.safetensors")
+    return safetensors_file.load(root / "Tests" / "fixtures" / "tiny_2class_gradients.safetensors")[0]
 
 
 def part(stored, prefix):
@@ -49,7 +49,7 @@ def test_losses_and_gradients(weights, stored, batch, instructions, exact):
 def test_steps(weights, stored, batch):
     """Three steps of SGD end where torchvision's do."""
     ours = uldor.run_gradients(weights, batch, trainable_layers=5, steps=3)
-    before = parity_stages.read_safetensors(weights)
+    before = safetensors_file.load(weights)[0]
     for name, theirs in part(stored, "stepped").items():
         moved = parity_gradients.norm(theirs - before[name])
         assert parity_gradients.norm(ours[name] - theirs) <= 1e-2 * moved + 1e-7 * parity_gradients.norm(theirs), name

@@ -12,7 +12,7 @@ import reference_input
 import uldor
 from conftest import phantom
 from reference_input import Settings
-from safetensors_bytes import changed, tensor
+from safetensors_bytes import changed, tensors
 
 STEPS = list(uldor.INPUT_STEPS)
 
@@ -187,7 +187,7 @@ def test_configurations(weights, model, name):
 @pytest.mark.parametrize("slices", [1, 5, 9])
 def test_other_numbers_of_slices(weights, slices):
     name = "backbone.body.conv1.weight"
-    weight = numpy.repeat(tensor(weights, name)[:, :1], slices, axis=1)
+    weight = numpy.repeat(tensors(weights)[name][:, :1], slices, axis=1)
     data = changed(weights, {name: weight}, {"input": {"slices": slices}})
     with uldor.Model.from_bytes(data) as model, model.session() as session:
         assert model.info.input_channels == slices

@@ -8,8 +8,6 @@ import subprocess
 import sys
 import textwrap
 
-import pytest
-
 import uldor
 from uldor import _library
 
@@ -64,37 +62,3 @@ def test_nothing_is_printed_and_objects_may_outlive_the_interpreter(weights):
         uldor.keep = session
     """)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
-
-
-@pytest.mark.parametrize("recipe", ["detect_png.py", "detect_volume.py"])
-def test_recipes_explain_themselves(root, recipe):
-    folder = os.path.dirname(os.path.dirname(uldor.__file__))
-    pytest.importorskip("PIL")
-    done = subprocess.run([sys.executable, str(root / "examples" / "python" / "recipes" / recipe), "--help"],
-                          env={**os.environ, "PYTHONPATH": folder}, capture_output=True, text=True, timeout=60)
-    assert done.returncode == 0 and "weights" in done.stdout
-
-
-def test_recipe_volume(root, weights, tmp_path, volume):
-    import numpy
-    numpy.save(tmp_path / "volume.npy", volume)
-    folder = os.path.dirname(os.path.dirname(uldor.__file__))
-    done = subprocess.run(
-        [sys.executable, str(root / "examples/python/recipes/detect_volume.py"), str(weights), str(tmp_path / "volume.npy"),
-         "--spacing", "0.7", "0.7", "--interval", "2.5", "--score", "0.3"],
-        env={**os.environ, "PYTHONPATH": folder}, capture_output=True, text=True, timeout=60)
-    assert done.returncode == 0, done.stderr
-    lines = done.stdout.splitlines()
-    assert lines[0].startswith("slice,class,score") and len(lines) > 1
-    assert all(len(line.split(",")) == 10 for line in lines)
-
-
-def test_recipe_png(root, weights, data):
-    folder = os.path.dirname(os.path.dirname(uldor.__file__))
-    png = data / "deeplesion_mini" / "Images_png" / "000001_03_01" / "088.png"
-    done = subprocess.run(
-        [sys.executable, str(root / "examples/python/recipes/detect_png.py"), str(weights), str(png), "--spacing", "0.732422",
-         "--interval", "1", "--score", "0.3"],
-        env={**os.environ, "PYTHONPATH": folder}, capture_output=True, text=True, timeout=60)
-    assert done.returncode == 0, done.stderr
-    assert all("lesion" in line and "box" in line for line in done.stdout.splitlines())

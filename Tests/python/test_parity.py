@@ -7,6 +7,7 @@ import pytest
 
 import parity_matching
 import parity_stages
+import safetensors_file
 import uldor
 
 CASES = [(classes, instructions, convolutions) for classes in (2, 3) for instructions in ("best", "portable")
@@ -18,7 +19,7 @@ def case(request, root):
     """Session, the reference's tensors, rules, and how it convolves."""
     classes, instructions, convolutions = request.param
     folder = root / "Tests" / "fixtures"
-    reference = parity_stages.read_safetensors(folder / f"tiny_{classes}class_97x131.safetensors")
+    reference = safetensors_file.load(folder / f"tiny_{classes}class_97x131.safetensors")[0]
     with uldor.Model(folder / f"tiny_{classes}class.safetensors") as model:
         with model.session(threads=2, instructions=instructions, exact=convolutions == "exact") as session:
             yield (session, reference, parity_stages.stage_inputs(reference, reference["input"]),
@@ -53,7 +54,7 @@ def test_binary_masks(case):
 @pytest.mark.parametrize("kind", ["fp16", "bf16"])
 def test_half_precision(root, kind):
     folder = root / "Tests" / "fixtures"
-    reference = parity_stages.read_safetensors(folder / "tiny_2class_97x131.safetensors")
+    reference = safetensors_file.load(folder / "tiny_2class_97x131.safetensors")[0]
     theirs = {name: reference[f"{kind}.{name}"] for name in ("boxes", "scores", "labels")}
     with uldor.Model(folder / f"tiny_2class_{kind}.safetensors") as model, model.session() as session:
         _compare_boxes(session.forward(reference["input"]), theirs, parity_stages.rules_of(model.config)[0])
@@ -61,7 +62,7 @@ def test_half_precision(root, kind):
 
 def test_best_class(root):
     folder = root / "Tests" / "fixtures"
-    reference = parity_stages.read_safetensors(folder / "tiny_3class_97x131.safetensors")
+    reference = safetensors_file.load(folder / "tiny_3class_97x131.safetensors")[0]
     theirs = {name: reference[f"best_class.{name}"] for name in ("boxes", "scores", "labels")}
     with uldor.Model(folder / "tiny_3class.safetensors") as model, model.session(class_rule="best_class") as session:
         _compare_boxes(session.forward(reference["input"]), theirs, parity_stages.rules_of(model.config)[0])
@@ -125,7 +126,7 @@ def test_ties_are_explained():
 def test_candidates_are_torchvisions(root):
     """Every detection of the reference is among the candidates that are made from its own logits and deltas."""
     for classes in (2, 3):
-        reference = parity_stages.read_safetensors(root / "Tests" / "fixtures" / f"tiny_{classes}class_97x131.safetensors")
+        reference = safetensors_file.load(root / "Tests" / "fixtures" / f"tiny_{classes}class_97x131.safetensors")[0]
         named = parity_stages.stage_inputs(reference, reference["input"])
         found = parity_matching.match(parity_stages.candidates(named), named, parity_matching.Rules())
         assert not found.theirs_alone and len(found.pairs) == len(reference["boxes"])

@@ -1,21 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Small data to train on: bright discs in noise, as a host's source and as a directory of DeepLesion's layout."""
+"""Small data to train on: bright discs in noise, as a host's source and in DeepLesion's layout; short runs on them."""
 from __future__ import annotations
 
-import json
-import struct
 from pathlib import Path
 from typing import Any, Dict, Tuple
 
-import cv2
 import numpy
+
+from dataset_files import row, write_csv, write_slice
+from safetensors_bytes import metadata, tensors
+
+__all__ = ["SHORT", "SMALL", "disc", "flat", "metadata", "same", "source", "tensors", "trainer", "write"]
 
 SIDE = 96
 #: 8 channels in the stem: a step takes milliseconds.
 SMALL = "narrow:stem=8,fpn=16,fc=32,mask=16"
-HEADER = ("File_name,Patient_index,Study_index,Series_ID,Key_slice_index,Measurement_coordinates,Bounding_boxes,"
-          "Lesion_diameters_Pixel_,Normalized_lesion_location,Coarse_lesion_type,Possibly_noisy,Slice_range,Spacing_mm_px_,"
-          "Image_size,DICOM_windows,Patient_gender,Patient_age,Train_Val_Test")
+#: Short, and steep enough to see something learned.
+SHORT: Dict[str, Any] = dict(architecture=SMALL, epochs=2, lr=0.005, batch=2, patience=0, proposals=100, calibration_images=4)
 
 
 def disc(seed: int) -> Tuple[numpy.ndarray, float, float, float]:
@@ -29,58 +30,48 @@ def disc(seed: int) -> Tuple[numpy.ndarray, float, float, float]:
     return image, float(x), float(y), radius
 
 
+def diameters(x: float, y: float, radius: float) -> Tuple[float, ...]:
+    return x - radius, y, x + radius, y, x, y - radius, x, y + radius
+
+
 def source(train: int = 6, validation: int = 3) -> Any:
     """A uldor.Dataset; every third image has no lesion."""
     import uldor
 
     images = []
     for index in range(train + validation):
-        image, x, y, r = disc(index)
-        lesion = uldor.SourceLesion(recist=[x - r, y, x + r, y, x, y - r, x, y + r])
+        image, *circle = disc(index)
         images.append(uldor.SourceImage(
-            size=(SIDE, SIDE), read=lambda image=image: image, lesions=[lesion] if index % 3 else [],
+            size=(SIDE, SIDE), read=lambda image=image: image,
+            lesions=[uldor.SourceLesion(recist=diameters(*circle))] if index % 3 else [],
             split="train" if index < train else "validation", spacing=0.8, slice_interval=2))
     return uldor.Dataset.from_source(images)
 
 
 def write(folder: Path, train: int = 6, validation: int = 3) -> Path:
     """The same with a lesion in each, in DeepLesion's layout."""
-    rows = [HEADER]
+    rows = []
     for index in range(train + validation):
-        image, x, y, r = disc(index)
+        image, x, y, radius = disc(index)
         series = f"{index + 1:06d}_01_01"
-        (folder / "Images_png" / series).mkdir(parents=True, exist_ok=True)
-        stored = numpy.round(image + 32768).astype(numpy.uint16)
         for number in (4, 5, 6):
-            assert cv2.imwrite(str(folder / "Images_png" / series / f"{number:03d}.png"), stored)
-        x, y = x + 0.5, y + 0.5  # 1-based
-        rows.append(
-            f'{series}_005.png,{index + 1},1,1,5,"{x - r}, {y}, {x + r}, {y}, {x}, {y - r}, {x}, {y + r}",'
-            f'"{x - r - 5}, {y - r - 5}, {x + r + 5}, {y + r + 5}","{2 * r}, {2 * r}","0.5, 0.5, 0.5",-1,0,"4, 6",'
-            f'"0.8, 0.8, 2","{SIDE}, {SIDE}","-175, 275",M,60,{1 if index < train else 2}')
-    (folder / "DL_info.csv").write_text("\n".join(rows) + "\n")
-    return folder
+            write_slice(folder, series, number, numpy.round(image))
+        rows.append(row(series, 5, recist=diameters(x + 0.5, y + 0.5, radius), type_=-1, size=(SIDE, SIDE),
+                        split=1 if index < train else 2))
+    return write_csv(folder, rows)
 
 
-def tensors(path: Any) -> Dict[str, numpy.ndarray]:
-    """What a safetensors file holds, read without the library; F32, F16 and U8."""
-    data = Path(path).read_bytes()
-    (length,) = struct.unpack("<Q", data[:8])
-    header = json.loads(data[8:8 + length])
-    header.pop("__metadata__", None)
-    types = {"F32": "<f4", "F16": "<f2", "U8": "u1"}
-    found = {}
-    for name, entry in header.items():
-        first, last = entry["data_offsets"]
-        values = numpy.frombuffer(data[8 + length + first:8 + length + last], types[entry["dtype"]])
-        found[name] = values.reshape(entry["shape"])
-    return found
+def trainer(dataset: Any, folder: Path, **options: Any) -> Any:
+    """A short run that leaves out.safetensors and run.checkpoint in a folder."""
+    import uldor
+
+    return uldor.Trainer(dataset, output=folder / "out.safetensors", checkpoint=folder / "run.checkpoint",
+                         **{**SHORT, **options})
 
 
-def metadata(path: Any) -> Dict[str, str]:
-    data = Path(path).read_bytes()
-    (length,) = struct.unpack("<Q", data[:8])
-    return json.loads(data[8:8 + length]).get("__metadata__", {})
+def same(folder: Path, other: Path) -> bool:
+    """Weights, momentum and the best weights have the same bytes."""
+    return all((folder / name).read_bytes() == (other / name).read_bytes() for name in ("out.safetensors", "run.checkpoint"))
 
 
 def flat(values: Dict[str, numpy.ndarray]) -> numpy.ndarray:

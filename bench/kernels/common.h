@@ -53,6 +53,38 @@ static double median(double *values, int count)
     return values[count / 2];
 }
 
+/* Seconds of a call, the median of several rounds; `context` is handed to it. */
+static double time_call(void (*call)(void *), void *context)
+{
+    double values[ROUNDS];
+    call(context);
+    for (int i = 0; i < ROUNDS; i++) {
+        double start = now();
+        int repeats = 0;
+        do call(context), repeats++;
+        while (now() - start < 0.005);
+        values[i] = (now() - start) / repeats;
+    }
+    return median(values, ROUNDS);
+}
+
+/* Lines of the output, and multiply-adds of the direct convolution, counted as two. Even kernels stand on their stride, unpadded. */
+static int32_t pad_of(const layer *l)
+{
+    return l->kernel % 2 ? l->kernel / 2 : 0;
+}
+
+static int32_t output_size(const layer *l)
+{
+    return (l->size + 2 * pad_of(l) - l->kernel) / l->stride + 1;
+}
+
+static double operations(const layer *l)
+{
+    double out = output_size(l);
+    return 2.0 * l->batch * out * out * l->out_channels * l->channels * l->kernel * l->kernel;
+}
+
 /* What this table's instructions give in registers, GFLOP/s: the program fma_peak beside this one measures it. 0: not known. */
 static double measure_peak(const char *self, int32_t threads, const char *instructions)
 {
@@ -75,6 +107,18 @@ static const uk_table *table_named(const char *wanted)
            : !strcmp(wanted, "avx2")     ? &uk_table_avx2
            : !strcmp(wanted, "portable") ? uk_table_for(UK_PORTABLE)
                                          : uk_table_for(UK_BEST);
+}
+
+/* THREADS and INSTRUCTIONS of the command line, told; `peak` is NaN where it is not known. */
+static const uk_table *begin(int argc, char **argv, uk_exec *exec, double *peak)
+{
+    *exec = (uk_exec){argc > 1 ? atoi(argv[1]) : 1, NULL};
+    const uk_table *table = table_named(argc > 2 ? argv[2] : "best");
+    *peak = measure_peak(argv[0], exec->threads, table->name);
+    printf("%s, %d thread%s: multiply-adds in registers give %.0f GFLOP/s\n\n", table->name, exec->threads,
+           exec->threads > 1 ? "s" : "", *peak);
+    if (*peak == 0) *peak = NAN;
+    return table;
 }
 
 #endif

@@ -12,20 +12,6 @@ typedef struct times {
     double weights, input;
 } times;
 
-static double time_call(int (*call)(const void *), const void *context)
-{
-    double values[ROUNDS];
-    call(context);
-    for (int i = 0; i < ROUNDS; i++) {
-        double start = now();
-        int repeats = 0;
-        do call(context), repeats++;
-        while (now() - start < 0.005);
-        values[i] = (now() - start) / repeats;
-    }
-    return median(values, ROUNDS);
-}
-
 typedef struct work {
     uk_exec exec;
     const uk_table *table;
@@ -33,25 +19,25 @@ typedef struct work {
     float *scratch;
 } work;
 
-static int weights(const void *context)
+static void weights(void *context)
 {
-    const work *w = context;
-    return uk_weight_gradient(&w->exec, w->table, &w->gradient, false, w->scratch);
+    work *w = context;
+    uk_weight_gradient(&w->exec, w->table, &w->gradient, false, w->scratch);
 }
 
-static int input(const void *context)
+static void input(void *context)
 {
-    const work *w = context;
-    return uk_input_gradient(&w->exec, w->table, &w->gradient, false, w->scratch);
+    work *w = context;
+    uk_input_gradient(&w->exec, w->table, &w->gradient, false, w->scratch);
 }
 
 static times time_layer(const uk_exec *exec, const uk_table *table, const layer *l, double *scratch_mb)
 {
-    int32_t pad = l->kernel % 2 ? l->kernel / 2 : 0, out = (l->size + 2 * pad - l->kernel) / l->stride + 1;
+    int32_t out = output_size(l);
     int64_t in_count = (int64_t)l->batch * l->size * l->size * l->channels;
     int64_t out_count = (int64_t)l->batch * out * out * l->out_channels;
     int64_t weight_count = (int64_t)l->out_channels * l->channels * l->kernel * l->kernel;
-    work w = {*exec, table, {0}, NULL};
+    work w = {.exec = *exec, .table = table};
     uk_gradient *g = &w.gradient;
     float *in = filled(in_count), *weight = filled(weight_count), *scale = filled(l->out_channels);
     g->input = map_of(in, l->size, l->channels);
@@ -60,7 +46,7 @@ static times time_layer(const uk_exec *exec, const uk_table *table, const layer 
     g->weights = weight, g->scale = scale;
     g->weight_gradient = filled(weight_count);
     g->batch = l->batch, g->channels = l->channels, g->out_channels = l->out_channels;
-    g->kernel = l->kernel, g->stride = l->stride, g->pad = pad;
+    g->kernel = l->kernel, g->stride = l->stride, g->pad = pad_of(l);
     int64_t weight_floats = uk_weight_gradient_floats(g, exec->threads, false);
     int64_t input_floats = uk_input_gradient_floats(table, g, exec->threads, false);
     *scratch_mb = (double)weight_floats * 4e-6;
@@ -73,19 +59,15 @@ static times time_layer(const uk_exec *exec, const uk_table *table, const layer 
 
 int main(int argc, char **argv)
 {
-    uk_exec exec = {argc > 1 ? atoi(argv[1]) : 1, NULL};
-    const uk_table *table = table_named(argc > 2 ? argv[2] : "best");
-    double peak = measure_peak(argv[0], exec.threads, table->name), total = 0, flops = 0;
-    printf("%s, %d thread%s: multiply-adds in registers give %.0f GFLOP/s\n\n", table->name, exec.threads, exec.threads > 1 ? "s" : "",
-           peak);
-    if (peak == 0) peak = NAN;
+    uk_exec exec;
+    double peak, total = 0, flops = 0;
+    const uk_table *table = begin(argc, argv, &exec, &peak);
     printf("| layer | input | out | times | weights: ms | GFLOP/s | %% of peak | scratch MB | input: ms | GFLOP/s | %% of peak | ms of step |\n"
            "|---|---|---|---|---|---|---|---|---|---|---|---|\n");
     for (size_t i = 0; i < sizeof trained_layers / sizeof *trained_layers; i++) {
         const layer *l = trained_layers + i;
         if (argc > 3 && !strstr(l->name, argv[3])) continue;
-        int32_t pad = l->kernel % 2 ? l->kernel / 2 : 0, out = (l->size + 2 * pad - l->kernel) / l->stride + 1;
-        double flop = 2.0 * l->batch * out * out * l->out_channels * l->channels * l->kernel * l->kernel, mb;
+        double flop = operations(l), mb;
         times t = time_layer(&exec, table, l, &mb);
         printf("| %s | %d x %d² x %d | %d | %d | %.3f | %.0f | %.0f | %.1f | %.3f | %.0f | %.0f | %.1f |\n", l->name, l->batch, l->size,
                l->channels, l->out_channels, l->times, t.weights * 1e3, flop / t.weights / 1e9, 100 * flop / t.weights / 1e9 / peak, mb,

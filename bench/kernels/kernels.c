@@ -9,10 +9,24 @@
  */
 #include "common.h"
 
+typedef struct work {
+    const uk_exec *exec;
+    const uk_table *table;
+    uk_conv conv;
+    uk_conv_plan plan;
+    float *scratch;
+} work;
+
+static void convolve(void *context)
+{
+    work *w = context;
+    uk_convolve(w->exec, w->table, &w->conv, &w->plan, w->scratch);
+}
+
 static double time_layer(const uk_exec *exec, const uk_table *table, const layer *l, bool exact, bool *is_winograd)
 {
     uk_conv conv = {0};
-    int32_t out = (l->size + l->kernel / 2 * 2 - l->kernel) / l->stride + 1;
+    int32_t out = output_size(l);
     int64_t in_count = (int64_t)l->batch * l->size * l->size * l->channels;
     int64_t out_count = (int64_t)l->batch * out * out * l->out_channels;
     conv.input = map_of(filled(in_count), l->size, l->channels);
@@ -20,7 +34,7 @@ static double time_layer(const uk_exec *exec, const uk_table *table, const layer
     conv.packed = filled(uk_packed_floats(l->out_channels, l->channels, l->kernel, l->kernel));
     conv.bias = filled(uk_panels(l->out_channels) * UK_PANEL);
     conv.batch = l->batch, conv.channels = l->channels, conv.out_channels = l->out_channels;
-    conv.kernel_h = conv.kernel_w = l->kernel, conv.stride = l->stride, conv.pad = l->kernel / 2, conv.relu = true;
+    conv.kernel_h = conv.kernel_w = l->kernel, conv.stride = l->stride, conv.pad = pad_of(l), conv.relu = true;
     if (l->kernel == 7) {
         /* As the stem does it: a row of the kernel is 21 floats of a padded image. */
         conv.kernel_w = 1, conv.pad = 0, conv.channels = 21;
@@ -30,35 +44,24 @@ static double time_layer(const uk_exec *exec, const uk_table *table, const layer
     if (l->residual) conv.residual = map_of(filled(out_count), out / l->residual, l->out_channels);
     uk_conv_plan plan = uk_plan_convolution(table, &conv, exec->threads, exact);
     *is_winograd = plan.is_winograd;
-    float *scratch = filled(plan.scratch_floats);
-    double times[ROUNDS];
-    uk_convolve(exec, table, &conv, &plan, scratch);
-    for (int i = 0; i < ROUNDS; i++) {
-        double start = now();
-        int repeats = 0;
-        do uk_convolve(exec, table, &conv, &plan, scratch), repeats++;
-        while (now() - start < 0.005);
-        times[i] = (now() - start) / repeats;
-    }
-    free(conv.input.data), free(conv.output.data), free(scratch), free(conv.residual.data);
+    work w = {exec, table, conv, plan, filled(plan.scratch_floats)};
+    double seconds = time_call(convolve, &w);
+    free(conv.input.data), free(conv.output.data), free(w.scratch), free(conv.residual.data);
     free((void *)conv.packed), free((void *)conv.bias);
-    return median(times, ROUNDS);
+    return seconds;
 }
 
 int main(int argc, char **argv)
 {
-    uk_exec exec = {argc > 1 ? atoi(argv[1]) : 1, NULL};
-    const uk_table *table = table_named(argc > 2 ? argv[2] : "best");
-    double best = measure_peak(argv[0], exec.threads, table->name), total = 0, all = 0;
-    printf("%s, %d thread%s: multiply-adds in registers give %.0f GFLOP/s\n\n", table->name, exec.threads, exec.threads > 1 ? "s" : "",
-           best);
-    if (best == 0) best = NAN;
+    uk_exec exec;
+    double best, total = 0, all = 0;
+    const uk_table *table = begin(argc, argv, &exec, &best);
     printf("| layer | input | out | times | algorithm | ms | GFLOP/s | %% of peak | effective / peak | ms of pass |\n|---|---|---|---|---|---|---|---|---|---|\n");
     for (size_t i = 0; i < sizeof layers / sizeof *layers; i++) {
         const layer *l = layers + i;
         if (argc > 3 && !strstr(l->name, argv[3])) continue;
-        int32_t out = (l->size + l->kernel / 2 * 2 - l->kernel) / l->stride + 1;
-        double flop = 2.0 * l->batch * out * out * l->out_channels * l->channels * l->kernel * l->kernel;
+        int32_t out = output_size(l);
+        double flop = operations(l);
         double tiles = (double)l->batch * ((out + 3) / 4) * ((out + 3) / 4) * 36;
         bool can = false;
         for (int exact = 0; exact < (argc > 4 ? 1 : 2); exact++) {

@@ -2,12 +2,14 @@
 """What models, sessions and results have in common: a C handle that is closed once and not used after that."""
 from __future__ import annotations
 
+import ctypes
 import threading
 from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, Callable, Iterator, Optional, Type, TypeVar
 
-from .errors import Busy, InvalidArgument, error
+from . import _abi
+from .errors import Busy, InvalidArgument, check, error
 
 Self = TypeVar("Self", bound="Handle")
 
@@ -42,6 +44,13 @@ class Handle:
         finally:
             with self._lock:
                 self._users -= 1
+
+    def _get(self, function: Any, struct: Any, *arguments: Any) -> Any:
+        """The struct that one of the library's `get` functions fills. What it points to is the handle's."""
+        raw = _abi.new(struct)
+        with self._use() as handle:
+            check(function(handle, *arguments, ctypes.byref(raw)))
+        return raw
 
     @property
     def closed(self) -> bool:

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from . import _abi
 from ._abi import int32
-from .errors import check
+from ._arguments import defaults
 
 Spacing = Union[None, float, Tuple[float, float]]
 Image = Union[ArrayLike, Sequence[Optional[NDArray[Any]]]]
@@ -59,8 +59,7 @@ class ImageDescription:
 
     def __init__(self, image: Image, *, spacing: Spacing = None, slice_interval: Optional[float] = None,
                  slope: float = 1.0, intercept: float = 0.0, key_slice: Optional[int] = None) -> None:
-        self.raw = _abi.image()
-        check(_abi.lib.uldor_image_init(ctypes.byref(self.raw), ctypes.sizeof(self.raw)))
+        self.raw = defaults(_abi.image)
         if isinstance(image, (list, tuple)):
             self._describe_slices(image)
         else:

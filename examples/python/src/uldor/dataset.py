@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import ctypes
-import os
 import threading
-from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple, Union
+from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
 import numpy
 from numpy.typing import ArrayLike, NDArray
 
 from . import _abi
 from ._abi import int32
+from ._arguments import ON_BAD, Path, choose, defaults, path_bytes
+from ._callbacks import Guard, Log, log_callback
 from ._handle import Handle
 from ._image import Image, ImageDescription, Spacing
 from .errors import check
-from .model import Log, Model, log_callback
+from .model import Model
 from .tensors import TensorSet
 
-Path = Union[str, "os.PathLike[str]"]
 Box = Tuple[float, float, float, float]
 
 SPLITS = {"train": _abi.SPLIT_TRAIN, "validation": _abi.SPLIT_VALIDATION, "test": _abi.SPLIT_TEST}
@@ -26,7 +26,6 @@ MASKS = {
     "pseudo": _abi.MASKS_PSEUDO, "given": _abi.MASKS_GIVEN, "given_or_pseudo": _abi.MASKS_GIVEN_OR_PSEUDO,
     "none": _abi.MASKS_NONE,
 }
-_BAD = {"error": _abi.BAD_ERROR, "skip": _abi.BAD_SKIP}
 _NEGATIVES = {"none": _abi.NEGATIVES_NONE, "unmasked": _abi.NEGATIVES_UNMASKED}
 _SPLIT_NAMES = {number: name for name, number in SPLITS.items()}
 
@@ -78,7 +77,7 @@ class DatasetLesion(NamedTuple):
 
 
 class SourceLesion(NamedTuple):
-    """A lesion as a `Source` annotates it: `box` (x1, y1, x2, y2) or None (then around the diameters), `recist` 8 numbers
+    """A lesion of a SourceImage: `box` (x1, y1, x2, y2) or None (then around the diameters), `recist` 8 numbers
     or None, `mask` height x width of bool or None, `type` 1..8 or -1, `class_index` 1 (lesion) or 2 (false positive)."""
 
     box: Optional[Box] = None
@@ -89,7 +88,7 @@ class SourceLesion(NamedTuple):
 
 
 class SourceImage(NamedTuple):
-    """An image as a `Source` describes it. `read` returns the pixels as `Session.detect` takes them (an array, height x width
+    """An image of the caller's own, for Dataset.from_source. `read` returns the pixels as `Session.detect` takes them (an array, height x width
     or depth x height x width, or a list of slices and None) whenever they are needed, from any thread."""
 
     size: Tuple[int, int]
@@ -115,8 +114,7 @@ class Augmentation(NamedTuple):
     flip_y: float = 0.0
 
     def _raw(self) -> Any:
-        raw = _abi.augmentation()
-        check(_abi.lib.uldor_augmentation_init(ctypes.byref(raw), ctypes.sizeof(raw)))
+        raw = defaults(_abi.augmentation)
         raw.scale_low, raw.scale_high = self.scale
         raw.position_px = int32("position", self.position)
         raw.slice_part, raw.flip_x, raw.flip_y = self.slice_part, self.flip_x, self.flip_y
@@ -151,33 +149,16 @@ class Slices:
         return (pixels.astype(numpy.float64) * self.slope + self.intercept).astype(numpy.float32)
 
 
-def _choose(table: Dict[str, int], what: str, name: str) -> int:
-    try:
-        return table[name]
-    except KeyError:
-        raise ValueError(f"{what} {name!r}: one of {', '.join(table)}") from None
-
-
-def _path(path: Optional[Path]) -> Optional[bytes]:
-    if path is None:
-        return None
-    name = os.fsencode(path)
-    if b"\0" in name:
-        raise ValueError("the path contains a NUL byte")
-    return name
-
-
-class _Callbacks:
-    """A sequence of SourceImage behind the C functions. Exceptions cannot pass through C: the first one of a thread is kept."""
+class _SourceCallbacks:
+    """A sequence of SourceImage behind the C functions."""
 
     def __init__(self, images: Sequence[SourceImage]) -> None:
         self._images = images
-        self._raised = threading.local()
+        self._guard = Guard()
         self._lent: Dict[int, Any] = {}
         self._lock = threading.Lock()
         self._next = 0
-        raw = _abi.source()
-        check(_abi.lib.uldor_source_init(ctypes.byref(raw), ctypes.sizeof(raw)))
+        raw = defaults(_abi.source)
         raw.count = len(images)
         # ctypes keeps the functions alive as long as the struct is.
         raw.describe = _abi.describe_fn(self._guard(self._describe))
@@ -187,30 +168,23 @@ class _Callbacks:
         raw.read_mask = _abi.read_mask_fn(self._guard(self._read_mask))
         self.raw = raw
 
-    def _guard(self, function: Callable[..., None]) -> Callable[..., int]:
-        def call(user: Optional[int], *arguments: Any) -> int:
-            try:
-                function(*arguments)
-                return 0
-            except BaseException as exception:
-                self._raised.exception = exception
-                return 1
-
-        return call
-
     def check(self, status: int) -> None:
         """Raises what a callback raised on this thread, else what the library says."""
-        raised = getattr(self._raised, "exception", None)
-        self._raised.exception = None
+        raised = self._guard.take()
         if status < 0 and raised is not None:
             raise raised
         check(status)
+
+    def take_latest(self) -> Optional[BaseException]:
+        """What a callback raised last, on any thread, once."""
+        exception, self._guard.latest = self._guard.latest, None
+        return exception
 
     def _describe(self, index: int, out: Any) -> None:
         image, raw = self._images[index], out.contents
         # The library copies the name before it calls again.
         self._name = None if image.name is None else image.name.encode("utf-8")
-        raw.name, raw.patient, raw.split = self._name, image.patient, _choose(SPLITS, "split", image.split)
+        raw.name, raw.patient, raw.split = self._name, image.patient, choose(SPLITS, "split", image.split)
         raw.height, raw.width = (int32("size", side) for side in image.size)
         raw.lesions = len(image.lesions)
         if image.spacing is not None:
@@ -269,13 +243,14 @@ class Dataset(Handle):
                  masks: str = "pseudo", keep_noisy: bool = False, on_bad_row: str = "error", on_bad_image: str = "error",
                  negatives: str = "none", log: Optional[Log] = None) -> None:
         options = self._options(masks, on_bad_row, on_bad_image, log)
-        options.csv_path, options.image_directory, options.mask_directory = _path(csv), _path(images), _path(masks_directory)
-        options.boxes_path, options.windows_path = _path(boxes), _path(windows)
+        options.csv_path, options.image_directory = path_bytes(csv), path_bytes(images)
+        options.mask_directory = path_bytes(masks_directory)
+        options.boxes_path, options.windows_path = path_bytes(boxes), path_bytes(windows)
         options.keep_noisy = int(keep_noisy)
-        options.negatives = _choose(_NEGATIVES, "negatives", negatives)
+        options.negatives = choose(_NEGATIVES, "negatives", negatives)
         handle = ctypes.c_void_p()
-        check(_abi.lib.uldor_dataset_open_deeplesion(_path(directory), ctypes.byref(options), ctypes.byref(handle)))
-        self._callbacks: Optional[_Callbacks] = None
+        check(_abi.lib.uldor_dataset_open_deeplesion(path_bytes(directory), ctypes.byref(options), ctypes.byref(handle)))
+        self._callbacks: Optional[_SourceCallbacks] = None
         self._adopt(handle.value, _abi.lib.uldor_dataset_free)
 
     @classmethod
@@ -283,10 +258,10 @@ class Dataset(Handle):
                     log: Optional[Log] = None) -> "Dataset":
         """A data set of the caller's own images. `source` is kept and asked for `len` and items when it is opened; pixels and
         masks are read when they are needed, from background threads while a trainer runs. What `read` raises comes out of the
-        call that needed the pixels."""
+        call that needed the pixels, out of a trainer as the cause of its FileError."""
         self = cls.__new__(cls)
         options = self._options(masks, on_bad_lesion, "error", log)
-        callbacks = _Callbacks(source)
+        callbacks = _SourceCallbacks(source)
         handle = ctypes.c_void_p()
         callbacks.check(_abi.lib.uldor_dataset_open_callbacks(ctypes.byref(callbacks.raw), ctypes.byref(options),
                                                               ctypes.byref(handle)))
@@ -295,11 +270,10 @@ class Dataset(Handle):
         return self
 
     def _options(self, masks: str, on_bad_row: str, on_bad_image: str, log: Optional[Log]) -> Any:
-        options = _abi.dataset_options()
-        check(_abi.lib.uldor_dataset_options_init(ctypes.byref(options), ctypes.sizeof(options)))
-        options.masks = _choose(MASKS, "masks", masks)
-        options.on_bad_row = _choose(_BAD, "on_bad_row", on_bad_row)
-        options.on_bad_image = _choose(_BAD, "on_bad_image", on_bad_image)
+        options = defaults(_abi.dataset_options)
+        options.masks = choose(MASKS, "masks", masks)
+        options.on_bad_row = choose(ON_BAD, "on_bad_row", on_bad_row)
+        options.on_bad_image = choose(ON_BAD, "on_bad_image", on_bad_image)
         options.log = self._log = log_callback(log)
         return options
 
@@ -312,9 +286,7 @@ class Dataset(Handle):
     @property
     def info(self) -> DatasetInfo:
         """Counts."""
-        raw = _abi.new(_abi.dataset_info)
-        with self._use() as handle:
-            check(_abi.lib.uldor_dataset_get_info(handle, ctypes.byref(raw)))
+        raw = self._get(_abi.lib.uldor_dataset_get_info, _abi.dataset_info)
         values = {field: getattr(raw, field) for field in DatasetInfo._fields}
         for field in ("images_of_split", "lesions_of_split"):
             values[field] = {name: values[field][number] for name, number in SPLITS.items()}
@@ -336,7 +308,7 @@ class Dataset(Handle):
 
     def images(self, split: Optional[str] = None) -> Iterator[Tuple[int, DatasetImage]]:
         """Indices and descriptions, of one split or of all."""
-        wanted = None if split is None else _SPLIT_NAMES[_choose(SPLITS, "split", split)]
+        wanted = None if split is None else _SPLIT_NAMES[choose(SPLITS, "split", split)]
         for index in range(len(self)):
             image = self.image(index)
             if wanted is None or image.split == wanted:
@@ -399,21 +371,13 @@ class Dataset(Handle):
     def check(self, reach: int = 1, report: Optional[Callable[[str], Any]] = None) -> int:
         """Looks at all images and masks; the number of problems. `report` is called with a line for each and one with the
         counts; a true value ends the check with Cancelled."""
-        raised: List[BaseException] = []
-
-        def receive(user: Optional[int], message: bytes) -> int:
-            try:
-                return 1 if report is not None and report(message.decode("utf-8", "replace")) else 0
-            except BaseException as exception:
-                raised.append(exception)
-                return 1
-
+        guard = Guard()
+        receive = guard(lambda message: report is not None and report(message.decode("utf-8", "replace")))
         problems = ctypes.c_int64()
         with self._use() as handle:
             status = _abi.lib.uldor_dataset_check(handle, int32("reach", reach), _abi.report_fn(receive), None,
                                                   ctypes.byref(problems))
-        if raised:
-            raise raised[0]
+        guard.reraise()
         self._check(status)
         return problems.value
 

@@ -2,7 +2,7 @@
 """Exceptions: one class for each status of the C interface, all of them UldorError."""
 from __future__ import annotations
 
-from typing import Dict, Type
+from typing import Dict, Optional, Type
 
 from . import _abi
 
@@ -105,7 +105,7 @@ def error(status: int) -> UldorError:
     return unknown
 
 
-def check(status: int) -> None:
-    """Raises the exception that belongs to `status` where it is an error."""
+def check(status: int, cause: Optional[BaseException] = None) -> None:
+    """Raises the exception that belongs to `status` where it is an error; `cause` is what it came of, if that is known."""
     if status < 0:
-        raise error(status)
+        raise error(status) from cause

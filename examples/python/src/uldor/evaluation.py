@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from . import _abi
 from ._abi import int32
+from ._arguments import choose, defaults
 from ._handle import Handle
 from .errors import check
 
@@ -120,17 +121,29 @@ def _address(array: Optional[NDArray[Any]], kind: Any) -> Any:
 
 
 class Froc(Handle):
-    """Free-response ROC and average precision. Boxes are x1, y1, x2, y2; see docs/evaluation.md for the conventions."""
+    """Free-response ROC and average precision, image by image.
+
+        froc = uldor.Froc(bootstrap=1000)
+        froc.add(patient, lesions, boxes, scores)   # for every image, those without lesions, too
+        print(froc.compute().table())
+
+    `convention` is "paper" or "deeplesion"; docs/evaluation.md explains them. `bootstrap` samples of patients, drawn from `seed`, give
+    intervals of `confidence`; 0: none. `false_positives` says where detections of the class of that name stand: "lesion_score" and
+    "score" put them behind all lesions, in that order, "ignore" leaves them out. `size_bounds` are those between size classes, mm;
+    by default 10 and 30. `threads` 0: all cores.
+
+    Raises InvalidArgument, NoMemory.
+    """
 
     _kind = "FROC"
 
     def __init__(self, convention: str = "paper", iou_threshold: float = 0.5, bootstrap: int = 0, seed: int = 0,
                  confidence: float = 0.95, threads: int = 0, false_positives: str = "lesion_score",
                  size_bounds: Optional[Sequence[float]] = None) -> None:
-        raw = _abi.froc_options()
-        check(_abi.lib.uldor_froc_options_init(ctypes.byref(raw), ctypes.sizeof(raw)))
+        raw = defaults(_abi.froc_options)
         self.convention = convention
-        raw.convention, raw.false_positives = CONVENTIONS[convention], FALSE_POSITIVES[false_positives]
+        raw.convention = choose(CONVENTIONS, "convention", convention)
+        raw.false_positives = choose(FALSE_POSITIVES, "false_positives", false_positives)
         raw.iou_threshold, raw.bootstrap_samples = iou_threshold, int32("bootstrap", bootstrap)
         raw.seed, raw.confidence, raw.threads = seed, confidence, int32("threads", threads)
         if size_bounds is not None:
@@ -143,7 +156,9 @@ class Froc(Handle):
     def add(self, patient: int, lesions: ArrayLike, boxes: ArrayLike, scores: ArrayLike, *,
             types: Optional[ArrayLike] = None, sizes: Optional[ArrayLike] = None, groups: Optional[ArrayLike] = None,
             classes: Optional[ArrayLike] = None, lesion_scores: Optional[ArrayLike] = None) -> NDArray[numpy.int32]:
-        """Adds an image. Returns for each detection the index of the lesion that it hits, -1 (false positive), -2 (repeat)
+        """Adds an image: N lesions as N x 4 boxes (x1, y1, x2, y2) with `types`, `sizes` (long diameters, mm) and `groups`, and M
+        detections as M x 4 boxes with scores, `classes` (1 lesion, 2 false positive) and probabilities of lesion. `patient` is a
+        number; the bootstrap draws all of a patient's images together. Returns for each detection the index of the lesion that it hits, -1 (false positive), -2 (repeat)
         or -3 (ignored)."""
         n, d = len(numpy.asarray(lesions)), len(numpy.asarray(scores))
         arrays = {
@@ -196,10 +211,7 @@ class Froc(Handle):
     @property
     def memory_bytes(self) -> int:
         """Held by the library now."""
-        info = _abi.new(_abi.froc_info)
-        with self._use() as pointer:
-            check(_abi.lib.uldor_froc_get_info(pointer, ctypes.byref(info)))
-        return int(info.memory_bytes)
+        return int(self._get(_abi.lib.uldor_froc_get_info, _abi.froc_info).memory_bytes)
 
 
 class MaskOverlap(NamedTuple):

@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import ctypes
 import json
-import os
-from typing import TYPE_CHECKING, Any, Callable, Mapping, NamedTuple, Optional, Tuple, Union
+from typing import TYPE_CHECKING, Any, NamedTuple, Optional, Tuple
 
 import numpy
 
 from . import _abi
 from ._abi import int32
+from ._arguments import Config, Path, config_bytes, defaults, path_bytes
+from ._callbacks import Log, log_callback
 from ._handle import Handle
 from .errors import check
 
 if TYPE_CHECKING:
     from .session import Session
 
-#: Called with a level (1 warning, 2 info) and one line.
-Log = Callable[[int, str], None]
 CLASS_RULES = {"per_class": _abi.CLASS_RULE_PER_CLASS, "best_class": _abi.CLASS_RULE_BEST_CLASS}
 
 
@@ -45,14 +44,6 @@ class ModelInfo(NamedTuple):
     detections: int
 
 
-def log_callback(log: Optional[Log]) -> Any:
-    """The C callback for `log`; a null one where there is none. The caller keeps it alive."""
-    if log is None:
-        return _abi.log_fn()
-    receive = log
-    return _abi.log_fn(lambda user, level, message: receive(level, message.decode("utf-8", "replace")))
-
-
 class Model(Handle):
     """A detector's weights, read from a safetensors file; immutable, shared by any number of sessions and threads.
 
@@ -65,20 +56,16 @@ class Model(Handle):
 
     _kind = "model"
 
-    def __init__(self, path: Union[str, "os.PathLike[str]"], *, config: Union[str, Mapping[str, Any], None] = None,
-                 memory_map: bool = False, threads: int = 0, log: Optional[Log] = None) -> None:
-        name = os.fsencode(path)
-        if b"\0" in name:
-            raise ValueError("the path contains a NUL byte")
+    def __init__(self, path: Path, *, config: Optional[Config] = None, memory_map: bool = False, threads: int = 0,
+                 log: Optional[Log] = None) -> None:
         options = self._options(config, threads, log)
         options.memory_map = int(memory_map)
         handle = ctypes.c_void_p()
-        check(_abi.lib.uldor_model_load_file(name, ctypes.byref(options), ctypes.byref(handle)))
+        check(_abi.lib.uldor_model_load_file(path_bytes(path), ctypes.byref(options), ctypes.byref(handle)))
         self._adopt(handle.value, _abi.lib.uldor_model_free)
 
     @classmethod
-    def from_bytes(cls, data: Any, *, config: Union[str, Mapping[str, Any], None] = None, threads: int = 0,
-                   log: Optional[Log] = None) -> "Model":
+    def from_bytes(cls, data: Any, *, config: Optional[Config] = None, threads: int = 0, log: Optional[Log] = None) -> "Model":
         """A model from a safetensors file in memory: bytes, or any contiguous buffer. It may be freed afterwards."""
         # frombuffer gives the address of read-only buffers, too; ctypes' own from_buffer does not. It takes no
         # empty buffer, which the library has an error for.
@@ -92,14 +79,9 @@ class Model(Handle):
         self._adopt(handle.value, _abi.lib.uldor_model_free)
         return self
 
-    def _options(self, config: Union[str, Mapping[str, Any], None], threads: int, log: Optional[Log]) -> Any:
-        options = _abi.model_options()
-        check(_abi.lib.uldor_model_options_init(ctypes.byref(options), ctypes.sizeof(options)))
-        if config is not None:
-            text = config if isinstance(config, str) else json.dumps(config, allow_nan=False)
-            if "\0" in text:
-                raise ValueError("the configuration contains a NUL character")
-            options.config = text.encode("utf-8")
+    def _options(self, config: Optional[Config], threads: int, log: Optional[Log]) -> Any:
+        options = defaults(_abi.model_options)
+        options.config = config_bytes(config)
         options.threads = int32("threads", threads)
         options.log = self._log = log_callback(log)
         return options
@@ -107,9 +89,7 @@ class Model(Handle):
     @property
     def info(self) -> ModelInfo:
         """Architecture, size and defaults."""
-        raw = _abi.new(_abi.model_info)
-        with self._use() as handle:
-            check(_abi.lib.uldor_model_get_info(handle, ctypes.byref(raw)))
+        raw = self._get(_abi.lib.uldor_model_get_info, _abi.model_info)
         values = {field: getattr(raw, field) for field in ModelInfo._fields}
         values["class_rule"] = {number: rule for rule, number in CLASS_RULES.items()}[raw.class_rule]
         return ModelInfo(**values)

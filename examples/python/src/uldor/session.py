@@ -10,20 +10,18 @@ from numpy.typing import ArrayLike, NDArray
 
 from . import _abi
 from ._abi import int32
+from ._arguments import INSTRUCTIONS, choose, defaults
+from ._callbacks import Guard, Log, log_callback
 from ._handle import Handle
 from ._image import Image, ImageDescription, Spacing
 from .errors import check
-from .model import CLASS_RULES, Log, Model, log_callback
+from .model import CLASS_RULES, Model
 from .result import Result
 from .tensors import STAGES, TensorSet
 
 #: Called with the fraction done, 0..1, and the stage's name; a true value cancels the call.
 Progress = Callable[[float, str], Any]
 
-INSTRUCTIONS = {
-    "best": _abi.INSTRUCTIONS_BEST, "portable": _abi.INSTRUCTIONS_PORTABLE, "avx2": _abi.INSTRUCTIONS_AVX2,
-    "avx512": _abi.INSTRUCTIONS_AVX512,
-}
 INPUT_STEPS = {
     "hu": _abi.INPUT_HU, "windowed": _abi.INPUT_WINDOWED, "cropped": _abi.INPUT_CROPPED, "scaled": _abi.INPUT_SCALED,
     "normalised": _abi.INPUT_NORMALISED, "padded": _abi.INPUT_PADDED,
@@ -55,40 +53,13 @@ class InputInfo(NamedTuple):
     scale_y: float
 
 
-def _choose(table: Mapping[str, int], what: str, name: str) -> int:
-    """The number behind a name; ValueError lists the names."""
-    try:
-        return table[name]
-    except KeyError:
-        raise ValueError(f"{what} {name!r}: one of {', '.join(table)}") from None
-
-
-class _Report:
-    """The progress callback as C calls it. It does not refer to the session: a cycle would keep that alive until the
-    garbage collector runs."""
-
-    def __init__(self, progress: Optional[Progress]) -> None:
-        self._progress = progress
-        self._raised: Optional[BaseException] = None
-
-    def callback(self) -> Any:
-        """The C function; a null one where there is no progress to report. The caller keeps it alive."""
-        return _abi.progress_fn(self._receive) if self._progress else _abi.progress_fn()
-
-    def _receive(self, user: Optional[int], fraction: float, stage: bytes) -> int:
-        # No exception can pass through C: it is kept, and the call is cancelled.
-        try:
-            assert self._progress is not None
-            return 1 if self._progress(fraction, stage.decode("utf-8", "replace")) else 0
-        except BaseException as exception:
-            self._raised = exception
-            return 1
-
-    def reraise(self) -> None:
-        """Raises what the callback raised during the call that is over now."""
-        exception, self._raised = self._raised, None
-        if exception is not None:
-            raise exception
+def _progress_callback(progress: Optional[Progress], guard: Guard) -> Any:
+    """The C callback for `progress`; a null one where there is none. It does not refer to the session: a cycle would keep that
+    alive until the garbage collector runs."""
+    if progress is None:
+        return _abi.progress_fn()
+    receive = progress
+    return _abi.progress_fn(guard(lambda fraction, stage: receive(fraction, stage.decode("utf-8", "replace"))))
 
 
 class Session(Handle):
@@ -112,10 +83,9 @@ class Session(Handle):
                  body_crop: bool = True, instructions: str = "best", exact: bool = False,
                  memory_limit: Optional[int] = None, progress: Optional[Progress] = None,
                  log: Optional[Log] = None) -> None:
-        options = _abi.session_options()
-        check(_abi.lib.uldor_session_options_init(ctypes.byref(options), ctypes.sizeof(options)))
+        options = defaults(_abi.session_options)
         options.threads = int32("threads", threads)
-        options.instructions = _choose(INSTRUCTIONS, "instructions", instructions)
+        options.instructions = choose(INSTRUCTIONS, "instructions", instructions)
         # A negative number and 0 mean "the model's" to the library. A caller who passes one has made a mistake.
         for name, value in (("score_threshold", score_threshold), ("nms_threshold", nms_threshold)):
             if value is not None:
@@ -128,7 +98,7 @@ class Session(Handle):
                     raise ValueError(f"{name} {count}: at least 1, or None for the model's")
                 setattr(options, name, int32(name, count))
         if class_rule is not None:
-            options.class_rule = _choose(CLASS_RULES, "class_rule", class_rule)
+            options.class_rule = choose(CLASS_RULES, "class_rule", class_rule)
         options.no_resampling = int(not resampling)
         options.no_body_crop = int(not body_crop)
         options.exact = int(exact)
@@ -141,25 +111,21 @@ class Session(Handle):
         self._mask_size = model.info.mask_size
         # The library keeps the callbacks' addresses, so the session keeps the callbacks.
         self._log = options.log = log_callback(log)
-        self._report = _Report(progress)
-        self._progress = options.progress = self._report.callback()
+        self._guard = Guard()
+        self._progress = options.progress = _progress_callback(progress, self._guard)
         handle = ctypes.c_void_p()
         with model._use() as model_handle:
             check(_abi.lib.uldor_session_create(model_handle, ctypes.byref(options), ctypes.byref(handle)))
         self._adopt(handle.value, _abi.lib.uldor_session_free)
 
     def _check(self, status: int) -> None:
-        # Busy is the answer to a call beside the one that runs; what was raised belongs to the one that runs.
-        if status != _abi.ERROR_BUSY:
-            self._report.reraise()
+        self._guard.reraise()
         check(status)
 
     @property
     def info(self) -> SessionInfo:
         """Threads and instructions in use, memory held."""
-        raw = _abi.new(_abi.session_info)
-        with self._use() as handle:
-            check(_abi.lib.uldor_session_get_info(handle, ctypes.byref(raw)))
+        raw = self._get(_abi.lib.uldor_session_get_info, _abi.session_info)
         return SessionInfo(raw.threads, raw.instructions.decode("ascii"), raw.memory_bytes)
 
     def estimate_memory(self, height: int, width: int) -> int:
@@ -212,7 +178,7 @@ class Session(Handle):
               key_slice: Optional[int] = None) -> Tuple[NDArray[numpy.float32], InputInfo]:
         """The image after one of the steps "hu", "windowed", "cropped", "scaled", "normalised", "padded" on its way to
         the network, channels x height x width. Arguments and errors as for detect()."""
-        number = _choose(INPUT_STEPS, "step", step)
+        number = choose(INPUT_STEPS, "step", step)
         description = ImageDescription(image, spacing=spacing, slice_interval=slice_interval, slope=slope,
                                        intercept=intercept, key_slice=key_slice)
         raw = _abi.new(_abi.input_info)
@@ -234,7 +200,7 @@ class Session(Handle):
                   inputs: Mapping[str, ArrayLike]) -> Dict[str, NDArray[numpy.float32]]:
         """One stage of the network on tensors of the caller, to compare it with other implementations. Names of stages and
         tensors: uldor.STAGES, include/uldor.h."""
-        number = _choose(STAGES, "stage", stage) if isinstance(stage, str) else int32("stage", stage)
+        number = choose(STAGES, "stage", stage) if isinstance(stage, str) else int32("stage", stage)
         outputs = ctypes.c_void_p()
         with TensorSet.of(inputs) as given, given._use() as tensors, self._use() as handle:
             self._check(_abi.lib.uldor_session_run_stage(handle, number, tensors, ctypes.byref(outputs)))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import math
-import os
+import operator
 from typing import Any, Callable, Iterator, List, NamedTuple, Optional, Union
 
 import numpy
@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 
 from . import _abi
 from ._abi import int32
+from ._arguments import INSTRUCTIONS, ON_BAD, Config, Path, choose, config_bytes, defaults, path_bytes
+from ._callbacks import Guard, Log, log_callback
 from ._handle import Handle
-from .dataset import SPLITS, Augmentation, Dataset, Path
+from .dataset import SPLITS, Augmentation, Dataset
 from .errors import check
-from .model import Log, log_callback
-from .session import INSTRUCTIONS, _choose
 
 KINDS = {
     _abi.TRAINING_CALIBRATION: "calibration", _abi.TRAINING_STEP: "step", _abi.TRAINING_VALIDATION: "validation",
@@ -25,8 +25,13 @@ KINDS = {
 STATUSES = {
     _abi.TRAINER_RUNNING: "running", _abi.TRAINER_FINISHED: "finished", _abi.TRAINER_STOPPED: "stopped",
 }
+#: Options that are numbers to Python, too, by name: those that are choices have arguments of their own.
+_NUMBERS = {
+    name: kind for name, kind, *_ in _abi.trainer_options._fields_
+    if kind in (ctypes.c_int32, ctypes.c_int64, ctypes.c_uint64, ctypes.c_double)
+    and name not in ("struct_size", "resume", "train_split", "validation_split", "on_bad_image", "instructions")
+}
 RESUME = {"if_there": _abi.RESUME_IF_THERE, "never": _abi.RESUME_NEVER, "always": _abi.RESUME_ALWAYS}
-_BAD = {"error": _abi.BAD_ERROR, "skip": _abi.BAD_SKIP}
 
 
 class TrainingEvent(NamedTuple):
@@ -104,52 +109,33 @@ class Reduction:
         self.sum = sum
 
 
-class _Callbacks:
+class _TrainerCallbacks:
     """The host's functions as C calls them. They do not refer to the trainer: a cycle would keep that alive until the garbage
-    collector runs. No exception can pass through C: it is kept, and the run ends."""
+    collector runs."""
 
     def __init__(self, progress: Optional[Progress], reduction: Optional[Reduction]) -> None:
         self._progress = progress
         self._reduction = reduction
-        self._raised: Optional[BaseException] = None
-        self.progress = _abi.training_fn(self._receive)
+        self.guard = Guard()
+        self.progress = _abi.training_fn(self.guard(self._receive))
         self.reduction: Any = None
         if reduction is not None:
             self.reduction = _abi.new(_abi.reduction)
             self.reduction.rank, self.reduction.size = int32("rank", reduction.rank), int32("size", reduction.size)
-            self.reduction.sum_doubles = _abi.sum_doubles_fn(self._sum)
-            self.reduction.sum_floats = _abi.sum_floats_fn(self._sum)
+            self.reduction.sum_doubles = _abi.sum_doubles_fn(self.guard(self._sum))
+            self.reduction.sum_floats = _abi.sum_floats_fn(self.guard(self._sum))
         self.events: List[TrainingEvent] = []
         self.collects = False
 
-    def _receive(self, user: Optional[int], raw: Any) -> int:
-        try:
-            event = _event(raw.contents)
-            if self.collects:
-                self.events.append(event)
-            return 1 if self._progress is not None and self._progress(event) else 0
-        except BaseException as exception:
-            self._raised = exception
-            return 1
+    def _receive(self, raw: Any) -> Any:
+        event = _event(raw.contents)
+        if self.collects:
+            self.events.append(event)
+        return self._progress is not None and self._progress(event)
 
-    def _sum(self, user: Optional[int], values: Any, count: int) -> int:
-        try:
-            assert self._reduction is not None
-            self._reduction.sum(numpy.ctypeslib.as_array(values, (count,)))
-            return 0
-        except BaseException as exception:
-            self._raised = exception
-            return 1
-
-    def reraise(self) -> None:
-        """Raises what a callback raised during the call that is over now."""
-        exception, self._raised = self._raised, None
-        if exception is not None:
-            raise exception
-
-
-def _path(value: Optional[Path]) -> Optional[bytes]:
-    return None if value is None else os.fsencode(value)
+    def _sum(self, values: Any, count: int) -> None:
+        assert self._reduction is not None
+        self._reduction.sum(numpy.ctypeslib.as_array(values, (count,)))
 
 
 class Trainer(Handle):
@@ -171,29 +157,26 @@ class Trainer(Handle):
     _kind = "trainer"
 
     def __init__(self, train: Dataset, validation: Optional[Dataset] = None, *, init: Optional[Path] = None,
-                 architecture: Optional[str] = None, config: Optional[str] = None, output: Optional[Path] = None,
+                 architecture: Optional[str] = None, config: Optional[Config] = None, output: Optional[Path] = None,
                  checkpoint: Optional[Path] = None, log_file: Optional[Path] = None, resume: str = "if_there",
                  augmentation: Optional[Augmentation] = None, reduction: Optional[Reduction] = None,
                  train_split: str = "train", validation_split: Optional[str] = "validation", on_bad_image: str = "error",
                  instructions: str = "best", progress: Optional[Progress] = None, log: Optional[Log] = None,
                  **options: Union[int, float, bool]) -> None:
-        raw = _abi.trainer_options()
-        check(_abi.lib.uldor_trainer_options_init(ctypes.byref(raw), ctypes.sizeof(raw)))
-        fields = dict(_abi.trainer_options._fields_)
-        numbers = {name for name, kind in fields.items() if kind in (ctypes.c_int32, ctypes.c_int64, ctypes.c_uint64, ctypes.c_double)}
+        raw = defaults(_abi.trainer_options)
         for name, value in options.items():
-            if name not in numbers or name in ("struct_size", "resume", "train_split", "validation_split", "on_bad_image", "instructions"):
+            if name not in _NUMBERS:
                 raise TypeError(f"Trainer() got an unexpected keyword argument {name!r}")
-            _set(raw, name, fields[name], value)
-        raw.init_path, raw.architecture = _path(init), None if architecture is None else architecture.encode()
-        raw.config = None if config is None else config.encode()
-        raw.output_path, raw.checkpoint_path, raw.log_path = _path(output), _path(checkpoint), _path(log_file)
-        raw.resume = _choose(RESUME, "resume", resume)
-        raw.train_split = _choose(SPLITS, "train_split", train_split)
-        raw.validation_split = 0 if validation_split is None else _choose(SPLITS, "validation_split", validation_split)
-        raw.on_bad_image = _choose(_BAD, "on_bad_image", on_bad_image)
-        raw.instructions = _choose(INSTRUCTIONS, "instructions", instructions)
-        self._callbacks = _Callbacks(progress, reduction)
+            _set(raw, name, value)
+        raw.init_path, raw.architecture = path_bytes(init), None if architecture is None else architecture.encode()
+        raw.config = config_bytes(config)
+        raw.output_path, raw.checkpoint_path, raw.log_path = path_bytes(output), path_bytes(checkpoint), path_bytes(log_file)
+        raw.resume = choose(RESUME, "resume", resume)
+        raw.train_split = choose(SPLITS, "train_split", train_split)
+        raw.validation_split = 0 if validation_split is None else choose(SPLITS, "validation_split", validation_split)
+        raw.on_bad_image = choose(ON_BAD, "on_bad_image", on_bad_image)
+        raw.instructions = choose(INSTRUCTIONS, "instructions", instructions)
+        self._callbacks = _TrainerCallbacks(progress, reduction)
         self._log = log_callback(log)
         raw.log, raw.progress = self._log, self._callbacks.progress
         if self._callbacks.reduction is not None:
@@ -212,15 +195,16 @@ class Trainer(Handle):
         self._adopt(handle.value, _abi.lib.uldor_trainer_free)
 
     def _check(self, status: int) -> None:
-        self._callbacks.reraise()
-        check(status)
+        self._callbacks.guard.reraise()
+        # Pixels are read on threads of the library's own. What was skipped there is not what a later failure came of.
+        causes = [data._callbacks.take_latest() for data in self._datasets if data is not None and data._callbacks is not None]
+        is_read = status == _abi.ERROR_IO and b": source.read" in _abi.lib.uldor_last_error()
+        check(status, next(filter(None, causes), None) if is_read else None)
 
     @property
     def state(self) -> TrainerState:
         """How far the run is."""
-        raw = _abi.new(_abi.trainer_state)
-        with self._use() as handle:
-            self._check(_abi.lib.uldor_trainer_get_state(handle, ctypes.byref(raw)))
+        raw = self._get(_abi.lib.uldor_trainer_get_state, _abi.trainer_state)
         values = {name: getattr(raw, name) for name in TrainerState._fields}
         values["status"], values["resumed"] = STATUSES.get(raw.status, str(raw.status)), bool(raw.resumed)
         values["validation_loss"], values["best_loss"] = _known(raw.validation_loss), _known(raw.best_loss)
@@ -272,25 +256,26 @@ class Trainer(Handle):
     def save(self, path: Path, half: bool = False) -> None:
         """Writes the weights as they are now, whole or not at all; as F16 where `half`."""
         with self._use() as handle:
-            self._check(_abi.lib.uldor_trainer_save(handle, os.fsencode(path), 1 if half else 0))
+            self._check(_abi.lib.uldor_trainer_save(handle, path_bytes(path), 1 if half else 0))
 
     def write_checkpoint(self, path: Optional[Path] = None) -> None:
         """Writes a checkpoint, by default to `checkpoint`; whole or not at all."""
         with self._use() as handle:
-            self._check(_abi.lib.uldor_trainer_write_checkpoint(handle, _path(path)))
+            self._check(_abi.lib.uldor_trainer_write_checkpoint(handle, path_bytes(path)))
 
     def __repr__(self) -> str:
         return "<uldor.Trainer closed>" if self.closed else "<uldor.Trainer>"
 
 
-def _set(raw: Any, name: str, kind: Any, value: Union[int, float, bool]) -> None:
-    """Sets a field; what does not fit its type is an error, not cut off."""
+def _set(raw: Any, name: str, value: Union[int, float, bool]) -> None:
+    """Sets a number; what does not fit its type is an error, not cut off."""
+    kind = _NUMBERS[name]
     if kind is ctypes.c_double:
         setattr(raw, name, float(value))
         return
     bits = 8 * ctypes.sizeof(kind)
     low, high = (0, 2**bits - 1) if kind is ctypes.c_uint64 else (-2**(bits - 1), 2**(bits - 1) - 1)
-    number = value.__index__()  # type: ignore[union-attr]
+    number = operator.index(value)  # type: ignore[arg-type]
     if not low <= number <= high:
         raise ValueError(f"{name} {number} is out of range")
     setattr(raw, name, number)
