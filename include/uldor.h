@@ -281,6 +281,8 @@ typedef struct uldor_session_options {
      * (uldor_session_estimate_memory()) is NOMEM before anything is allocated for it.
      */
     int64_t memory_limit;
+    int32_t keep_false_positives; /* non-zero: detections of class ULDOR_CLASS_FALSE_POSITIVE are returned, too; zero: dropped */
+    int32_t reserved;             /* 0 */
 } uldor_session_options;
 
 ULDOR_API uldor_status uldor_session_options_init(uldor_session_options *options, size_t struct_size);
@@ -843,6 +845,81 @@ typedef struct uldor_augmentation {
 /* DeepLesion's usual augmentation; scale 1, 1 and zeros are none. */
 ULDOR_API uldor_status uldor_augmentation_init(uldor_augmentation *augmentation, size_t struct_size);
 
+/* ------------------------------------------------------------------------------------------------- Mining */
+
+/* What happens with a file of an unfinished run: a trainer's checkpoint, or what uldor_mine() had written. */
+enum {
+    ULDOR_RESUME_IF_THERE = 0, /* the run goes on from it */
+    ULDOR_RESUME_NEVER = 1,    /* the run begins anew, and overwrites it in time */
+    ULDOR_RESUME_ALWAYS = 2    /* that there is none is an error (IO) */
+};
+
+/*
+ * Hard negative example mining (the paper's section 2.2; docs/mining.md). Every image of the split that has lesions is looked at. Of
+ * its detections of class lesion, S1 is the probability of lesion, S2 the largest IoU of the predicted mask (above 0.5, at the
+ * resolution of the network's input) with the mask of one of its lesions; an empty mask has S2 = 0, and for a lesion
+ * without a mask the boxes are compared. A detection is good where S2 > good_iou.
+ * (a) Some are good: candidates are those not good that score higher than the best-scoring good one.
+ * (b) None is: candidates are those with S1 > min_score.
+ * Of more than `most` candidates, so many are drawn; draws are keyed by (seed, epoch, image).
+ */
+typedef struct uldor_mining_options {
+    size_t struct_size;
+    const uldor_allocator *allocator; /* NULL: the C library's. Copied; called from several threads at once */
+    uldor_log_fn log;                 /* NULL: silent. Called on the thread that calls the library, as is `progress` */
+    void *log_user;
+    uldor_progress_fn progress;       /* NULL: none. The stage is the name of an image. A trainer has its own */
+    void *progress_user;
+    double good_iou;           /* 0..1. 0.3 */
+    double min_score;          /* 0..1. 0.7 */
+    int32_t most;              /* m, 0..1000. 3 */
+    int32_t boxes_only;        /* non-zero: mined examples have no mask, and take no part in the mask loss */
+    /*
+     * Not in the paper: spares what scores so high that it may be a lesion nobody annotated. Where it is below 1, candidates
+     * are left out whose S1 is above this quantile of the S1 of all images' best-scoring good detections. 0..1. 1: none
+     */
+    double spare_quantile;
+    double score_threshold;    /* detections that score lower are not looked at; 0..1. 0.05 */
+    uint64_t seed;             /* 0. A trainer puts its own seed and epoch in their place */
+    int64_t epoch;             /* 0 */
+    int32_t split;             /* ULDOR_SPLIT_*. 1; a trainer: its train_split */
+    int32_t first_epoch;       /* of a trainer: the epoch, from 0, before which it mines first. 1 */
+    int32_t every;             /* of a trainer: again after so many epochs; 0: only once. 1 */
+    int32_t resume;            /* ULDOR_RESUME_*: uldor_mine() with what an earlier call left at PATH.part */
+    int32_t on_bad_image;      /* ULDOR_BAD_*: an image that cannot be read */
+    int32_t threads;           /* 1..1024; 0: all cores that the process may use. A trainer: its own */
+    int32_t streams;           /* images looked at side by side, 1..64, each with its own memory; 0: one a thread, at most 8 */
+    int32_t instructions;      /* ULDOR_INSTRUCTIONS_* */
+    int32_t exact;             /* non-zero: every convolution is computed directly */
+    int32_t reserved;          /* 0 */
+} uldor_mining_options;
+
+/* Fills `options` with the defaults that are named behind the fields; the others are 0 or NULL. */
+ULDOR_API uldor_status uldor_mining_options_init(uldor_mining_options *options, size_t struct_size);
+
+typedef struct uldor_mining_info {
+    size_t struct_size;
+    int64_t images;            /* looked at, those of an earlier, interrupted call included */
+    int64_t images_found;      /* case (a) */
+    int64_t resumed;           /* images that an earlier call had looked at */
+    int64_t skipped_images;    /* on_bad_image */
+    int64_t detections;        /* of class lesion */
+    int64_t good;              /* of them */
+    int64_t spared;            /* candidates that spare_quantile left out */
+    int64_t candidates;        /* the others */
+    int64_t mined;             /* drawn from them */
+} uldor_mining_info;
+
+/*
+ * Mines the images of a data set with a model, and writes what it found to `path` (JSON lines, docs/mining.md), whole or not at
+ * all: images are written to PATH.part as they come, from which the next call goes on where this one is cancelled or killed; it
+ * ends with the same bytes. `options` and `info` may be NULL. Errors: INVALID_ARGUMENT (no image with lesions; PATH.part is of
+ * another model, data set or options), FORMAT (a damaged PATH.part: file and line), IO, CANCELLED, NOMEM, and what reading an
+ * image fails with.
+ */
+ULDOR_API uldor_status uldor_mine(uldor_model *model, const uldor_dataset *dataset, const char *path,
+                                  const uldor_mining_options *options, uldor_mining_info *info);
+
 /* ----------------------------------------------------------------------------------------------- Training */
 
 /*
@@ -858,7 +935,8 @@ enum {
     ULDOR_TRAINING_CALIBRATION = 0, /* the batch norms' statistics are being taken (random start) */
     ULDOR_TRAINING_STEP = 1,        /* a step was taken: the losses are this step's */
     ULDOR_TRAINING_VALIDATION = 2,  /* a validation image was looked at: `step` of `steps`, losses: the mean so far */
-    ULDOR_TRAINING_EPOCH = 3        /* an epoch is over: the losses are the epoch's means, validation_loss is its own */
+    ULDOR_TRAINING_EPOCH = 3,       /* an epoch is over: the losses are the epoch's means, validation_loss is its own */
+    ULDOR_TRAINING_MINING = 4       /* images were mined: `step` of `steps` */
 };
 
 /* What progress gets. Losses are torchvision's five, of the whole batch (over all processes). */
@@ -900,11 +978,13 @@ typedef struct uldor_reduction {
     int32_t (*sum_floats)(void *user, float *values, int64_t count);
 } uldor_reduction;
 
-/* What happens with a checkpoint that is there when the trainer is created. */
 enum {
-    ULDOR_RESUME_IF_THERE = 0, /* the run goes on from it */
-    ULDOR_RESUME_NEVER = 1,    /* the run begins anew, and overwrites it in time */
-    ULDOR_RESUME_ALWAYS = 2    /* that there is none is an error (IO) */
+    ULDOR_OPTIMISER_SGD = 0,  /* with momentum, as in the paper */
+    ULDOR_OPTIMISER_ADAMW = 1 /* torch.optim.AdamW, eps 1e-8: learns faster from random weights */
+};
+enum {
+    ULDOR_RATE_STEPS = 0, /* times lr_factor every lr_epochs epochs */
+    ULDOR_RATE_COSINE = 1 /* half a cosine, from lr to 0 at the end of the last epoch */
 };
 
 typedef struct uldor_trainer_options {
@@ -937,7 +1017,7 @@ typedef struct uldor_trainer_options {
     const char *checkpoint_path; /* NULL: none */
     const char *log_path;      /* a line for each step and epoch: CSV, or JSON lines where the name ends in .jsonl. NULL: none */
     int64_t checkpoint_steps;  /* a checkpoint every so many steps, and before and after each validation. 0: only then. 200 */
-    int32_t resume;            /* ULDOR_RESUME_* */
+    int32_t resume;            /* ULDOR_RESUME_*: with checkpoint_path */
     int32_t half;              /* non-zero: output_path is written as F16 */
 
     uint64_t seed;             /* of all draws. 0 */
@@ -966,6 +1046,20 @@ typedef struct uldor_trainer_options {
     int32_t loader_threads;    /* that decode images ahead of need: 1..64. 1 */
     int32_t instructions;      /* ULDOR_INSTRUCTIONS_* */
     int32_t exact;             /* non-zero: every convolution is computed directly */
+
+    /*
+     * Hard negatives. `mining`: before epochs as its fields say, the images to train on are mined with the weights as they
+     * are; NULL: never. Each set takes the place of the last. The network gets the class of false positives where it lacks it.
+     * `mined_path`: a file of uldor_mine() for these images, learnt from until the first mining; its model must be init_path unless
+     * mined_by_any_model is not 0. `mined_output_path`: where each set is written as uldor_mine() writes it.
+     */
+    const uldor_mining_options *mining;
+    const char *mined_path, *mined_output_path;
+    int32_t mined_by_any_model;
+    int32_t optimiser;         /* ULDOR_OPTIMISER_* */
+    double second_momentum;    /* ADAMW: of the squares; 0..1, less than 1. 0.999. `momentum` is that of the gradients */
+    int32_t lr_schedule;       /* ULDOR_RATE_* */
+    int32_t reserved;          /* 0 */
 } uldor_trainer_options;
 
 /* Fills `options` with the defaults that are named behind the fields; the others are 0 or NULL. */
