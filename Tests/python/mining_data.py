@@ -56,8 +56,9 @@ def lesion(found: Any, size: Any, draw: numpy.random.Generator) -> Any:
         return uldor.SourceLesion(recist=(x - long, y, x + long, y, x, y - short, x, y + short))
     x1, y1, x2, y2 = numpy.array(detection.box)
     if kind == "box":
-        shift = draw.normal(0, 2, 2)
-        return uldor.SourceLesion(box=(x1 + shift[0], y1 + shift[1], x2 + shift[0] + 1, y2 + shift[1] + 1))
+        right, down = draw.normal(0, 2, 2)
+        left, top = numpy.clip([x1 + right, y1 + down], 0, [width - 4, height - 4])
+        return uldor.SourceLesion(box=(left, top, max(x2 + right, left + 3), max(y2 + down, top + 3)))
     mask = _moved(detection.mask, draw)
     if not mask.any():
         mask = mask.copy()

@@ -8,7 +8,7 @@ from typing import List, NamedTuple, Optional, Sequence, Tuple
 import numpy
 
 #: A pasted probability nearer to 0.5 than this may fall on either side of it: two ways of rounding.
-NARROW = 1e-4
+NARROW = 1e-5
 
 
 class Lesion(NamedTuple):
