@@ -14,7 +14,7 @@ struct CheckpointText {
             // Not negative: one number fewer to read.
             ("best_epoch", "\(state.bestEpoch + 1)"), ("epochs_without_best", "\(state.epochsWithoutBest)"),
             ("log_bytes", "\(state.logBytes)"), ("layers", "\(state.trainableLayers)"),
-            ("calibration_images", "\(state.calibrationImages)"),
+            ("calibration_images", "\(state.calibrationImages)"), ("mined_epochs", "\(state.minedEpochs)"),
             ("identity", object(identity)),
         ]
         return object(fields.map { (name: $0.0, value: $0.1) })
@@ -70,6 +70,7 @@ private struct CheckpointReader: ~Copyable {
         state.logBytes = try natural("log_bytes")
         state.trainableLayers = Swift.min(try natural("layers"), 5)
         state.calibrationImages = Swift.min(try natural("calibration_images"), 256)
+        state.minedEpochs = try natural("mined_epochs")
         return state
     }
 

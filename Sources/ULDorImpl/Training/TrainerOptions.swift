@@ -44,6 +44,11 @@ public struct TrainerOptions {
     public var calibrationImages: Int?
     public var skipsBadImages = false
 
+    /// nil: no mining.
+    public var mining: MiningOptions?
+    public var minedPath, minedOutputPath: String?
+    public var acceptsAnyModelsMined = false
+
     public var threads: Int32 = 0
     public var loaderThreads = 1
     public var instructions: Int32 = 0
@@ -100,10 +105,17 @@ public struct TrainerOptions {
                 throw .invalidArgument("reduction.rank is \(reduction.rank), not within 0..<\(reduction.size)")
             }
         }
-        for (name, path) in [("output_path", outputPath), ("checkpoint_path", checkpointPath), ("log_path", logPath)] {
-            if path == "" { throw .invalidArgument("options.\(name) is empty") }
+        let named = [
+            ("output_path", outputPath), ("checkpoint_path", checkpointPath), ("log_path", logPath), ("mined_path", minedPath),
+            ("mined_output_path", minedOutputPath),
+        ]
+        for (name, path) in named where path == "" { throw .invalidArgument("options.\(name) is empty") }
+        if mining == nil, minedOutputPath != nil {
+            throw .invalidArgument("options.mined_output_path is given, options.mining is NULL")
         }
-        let paths = [outputPath, checkpointPath, logPath, initPath].compactMap { $0 }
+        if classes == 2, isMining { throw .invalidArgument("options.classes is 2: false positives are a third") }
+        _ = try mining?.validated()
+        let paths = [outputPath, checkpointPath, logPath, minedOutputPath, initPath, minedPath].compactMap { $0 }
         // The initial weights may be replaced by the trained ones.
         for (index, path) in paths.enumerated() where path != initPath && paths[..<index].contains(path) {
             throw .invalidArgument("two files of options have the same path, \(path)")
@@ -114,6 +126,10 @@ public struct TrainerOptions {
         _ = try augmentation.validated()
         return self
     }
+
+    /// Whether there is a class of false positives to learn.
+    var isMining: Bool { mining != nil || minedPath != nil }
+    var wantedClasses: Int? { isMining ? 3 : classes }
 
     var size: Int { reduction?.size ?? 1 }
     var rank: Int { reduction?.rank ?? 0 }
@@ -157,7 +173,7 @@ public struct Reduction {
 
 /// What progress gets (uldor_training_event).
 public struct TrainingEvent {
-    public enum Kind: Int32, Sendable { case calibration = 0, step = 1, validation = 2, epoch = 3 }
+    public enum Kind: Int32, Sendable { case calibration = 0, step = 1, validation = 2, epoch = 3, mining = 4 }
 
     public var kind: Kind
     public var epoch = 0, epochs = 0, step = 0, steps = 0, totalSteps = 0, skippedImages = 0

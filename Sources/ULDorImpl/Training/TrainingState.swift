@@ -20,6 +20,8 @@ struct TrainingState: Equatable {
     var logBytes = 0
     /// What the run was begun with, where the options left it open.
     var trainableLayers = 3, calibrationImages = 0
+    /// Before how many of the run's first epochs mining is done with, where it was due.
+    var minedEpochs = 0
 
     /// Takes an epoch's validation loss. Returns whether it is the least so far. Without validation every epoch is the best.
     mutating func finishEpoch(validationLoss: Double?, epochs: Int, patience: Int) -> Bool {
