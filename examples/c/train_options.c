@@ -1,7 +1,6 @@
 /* train_options.c - see train_options.h */
 #include "train_options.h"
 
-#include <errno.h>
 #include <stdlib.h>
 
 #include "commands.h"
@@ -48,6 +47,8 @@ static const char help[] =
     "      --calibration-images N        for batch-norm statistics at a random start (16)\n"
     "      --seed N              of all draws (0)\n"
     "\n"
+    TRAIN_MINING_HELP
+    "\n"
     "Augmentation (0.8,1.2, 8, 0.5, 0, 0)\n"
     "      --scale LOW,HIGH  --shift PX  --slice-jitter PART  --flip-x P  --flip-y P  --no-augmentation\n"
     "\n"
@@ -86,15 +87,6 @@ static bool take_no_augmentation(const option_row *row, const char *value, void 
     return true;
 }
 
-static bool take_seed(const option_row *row, const char *value, void *options) {
-    char *end;
-    (void)row;
-    if (*value < '0' || *value > '9') return false;
-    errno = 0;
-    ((train_options *)options)->trainer.seed = strtoull(value, &end, 10);
-    return *end == 0 && errno == 0;
-}
-
 #define INTO(member) .place = offsetof(train_options, member)
 #define TRAINER(member) .place = offsetof(train_options, trainer.member)
 
@@ -131,7 +123,7 @@ static const option_row rows[] = {
     {"roi-samples", 0, required_argument, option_int, TRAINER(roi_samples), 1, 4096},
     {"no-mask-loss", 0, no_argument, option_set, TRAINER(no_mask_loss), 1},
     {"calibration-images", 0, required_argument, option_int, TRAINER(calibration_images), 0, 256},
-    {"seed", 0, required_argument, take_seed, TRAINER(seed)},
+    {"seed", 0, required_argument, option_seed, TRAINER(seed)},
 
     {"scale", 0, required_argument, take_scale, INTO(augmentation)},
     {"shift", 0, required_argument, option_int, INTO(augmentation.position_px), 0, 1024},
@@ -184,6 +176,8 @@ static int complete(train_options *options) {
         message_error(NULL, "not enough memory");
         return EXIT_FAILED;
     }
+    code = train_mining_complete(&options->mining, trainer);
+    if (code >= 0) return code;
     trainer->checkpoint_path = options->checkpoint;
     trainer->log_path = options->log;
     trainer->augmentation = &options->augmentation;
@@ -195,8 +189,10 @@ int train_options_parse(int argc, char **argv, train_options *options) {
     *options = (train_options){0};
     data_options_init(&options->data);
     uldor_augmentation_init(&options->augmentation, sizeof options->augmentation);
+    train_mining_init(&options->mining);
     uldor_trainer_options_init(&options->trainer, sizeof options->trainer);
-    const option_group groups[] = {{rows, options}, {data_option_rows, &options->data}, {0}};
+    const option_group groups[] = {
+        {rows, options}, {data_option_rows, &options->data}, {train_mining_rows, &options->mining}, {0}};
     int code = options_parse(argc, argv, help, groups);
     if (code >= 0) return code;
     if (optind < argc) return options_usage_error("train", "arguments are options only");
