@@ -1,8 +1,12 @@
 /// Weights and checkpoints as files: written whole or not at all.
 struct Checkpoint {
-    static let momentumName = "training.momentum"
+    /// What the optimiser keeps beside the weights, by the tensors' names.
+    private static func kept(_ store: ParameterStore) -> [(name: String, values: UnsafeMutableBufferPointer<Float>)] {
+        let momentum = [(name: "training.momentum", values: store.momentum.elements)]
+        return store.squares.count == 0 ? momentum : momentum + [("training.second_momentum", store.squares.elements)]
+    }
 
-    /// Writes the weights with their configuration, and for a checkpoint momentum and `training`, too.
+    /// Writes the weights with their configuration, and for a checkpoint what the optimiser keeps and `training`, too.
     ///
     /// Errors: IO; MODEL where a weight is not finite, or does not fit F16.
     static func write(
@@ -13,12 +17,13 @@ struct Checkpoint {
         if let training { metadata.append((key: "uldor_training", value: training)) }
         var writer = try SafetensorsWriter(metadata: metadata, allocator: allocator)
         for tensor in store.tensors { try writer.add(tensor.name, isHalf ? .float16 : .float32, dims: tensor.dims) }
-        if training != nil { try writer.add(momentumName, .float32, dims: [store.trainedCount]) }
+        let kept = training == nil ? [] : kept(store)
+        for (name, values) in kept { try writer.add(name, .float32, dims: [values.count]) }
         let header = try writer.finish()
         let file = try AtomicFile(path)
         try file.write(UnsafeRawBufferPointer(header.elements))
         for tensor in store.tensors { try write(tensor, store, isHalf: isHalf, to: file, allocator) }
-        if training != nil { try file.write(UnsafeRawBufferPointer(store.momentum.elements)) }
+        for (_, values) in kept { try file.write(UnsafeRawBufferPointer(values)) }
         try file.commit()
     }
 
@@ -58,17 +63,23 @@ struct Checkpoint {
         }
     }
 
-    /// Takes the momentum of a checkpoint whose weights the store was made from.
-    static func readMomentum(_ file: Safetensors, into store: ParameterStore) throws(ULDorError) {
-        let name = file.source.name
-        guard let record = file.find(momentumName), record.type == 0, record.elements == store.trainedCount else {
-            throw ULDorError(.format, "\(name): \(momentumName) is not that of these weights")
+    /// Takes what the optimiser kept, of a checkpoint whose weights the store was made from.
+    static func readOptimiser(_ file: Safetensors, into store: ParameterStore) throws(ULDorError) {
+        let source = file.source.name
+        for (name, values) in kept(store) {
+            guard let record = file.find(name), record.type == 0, record.elements == values.count else {
+                throw ULDorError(.format, "\(source): \(name) is not that of these weights")
+            }
+            guard let base = values.baseAddress else { continue }
+            try file.source.read(
+                at: record.offset, length: record.elements * MemoryLayout<Float>.size, into: UnsafeMutableRawPointer(base))
+            if let bad = values.firstIndex(where: { !$0.isFinite }) {
+                throw ULDorError(.format, "\(source): \(name) holds \(values[bad]) at element \(bad)")
+            }
         }
-        try file.source.read(
-            at: record.offset, length: record.elements * MemoryLayout<Float>.size,
-            into: UnsafeMutableRawPointer(store.momentum.base))
-        if let bad = store.momentum.elements.firstIndex(where: { !$0.isFinite }) {
-            throw ULDorError(.format, "\(name): \(momentumName) holds \(store.momentum.base[bad]) at element \(bad)")
+        // A negative mean of squares has no root.
+        if let bad = store.squares.elements.firstIndex(where: { $0 < 0 }) {
+            throw ULDorError(.format, "\(source): training.second_momentum holds \(store.squares.base[bad]) at element \(bad)")
         }
     }
 }

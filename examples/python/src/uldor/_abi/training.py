@@ -18,6 +18,12 @@ RESUME_IF_THERE = 0
 RESUME_NEVER = 1
 RESUME_ALWAYS = 2
 
+OPTIMISER_SGD = 0
+OPTIMISER_ADAMW = 1
+
+RATE_STEPS = 0
+RATE_COSINE = 1
+
 TRAINER_RUNNING = 0
 TRAINER_FINISHED = 1
 TRAINER_STOPPED = 2
@@ -59,6 +65,8 @@ class trainer_options(Structure):
         ("rpn_samples", c_int32), ("roi_samples", c_int32), ("rpn_positive", c_double), ("roi_positive", c_double),
         ("proposals", c_int32), ("no_mask_loss", c_int32), ("calibration_images", c_int32), ("on_bad_image", c_int32),
         ("threads", c_int32), ("loader_threads", c_int32), ("instructions", c_int32), ("exact", c_int32),
+        ("mining", c_void_p), ("mined_path", c_char_p), ("mined_output_path", c_char_p), ("mined_by_any_model", c_int32),
+        ("optimiser", c_int32), ("second_momentum", c_double), ("lr_schedule", c_int32), ("reserved", c_int32),
     ]
 
 
