@@ -26,7 +26,7 @@ var trainerDefaults: uldor_trainer_options {
     options.proposals = Int32(known.proposals)
     options.calibration_images = -1
     options.loader_threads = Int32(known.loaderThreads)
-    options.second_momentum = 0.999
+    options.second_momentum = known.secondMomentum
     return options
 }
 
@@ -107,6 +107,9 @@ func readTrainerOptions(_ pointer: UnsafePointer<uldor_trainer_options>) throws(
     options.loaderThreads = Int(raw.loader_threads)
     options.instructions = raw.instructions
     options.isExact = raw.exact != 0
+    options.optimiser = try choice(raw.optimiser, "optimiser", "0...1")
+    options.secondMomentum = raw.second_momentum
+    options.rateSchedule = try choice(raw.lr_schedule, "lr_schedule", "0...1")
     return options
 }
 

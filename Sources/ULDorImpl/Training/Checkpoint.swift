@@ -1,6 +1,11 @@
 /// Weights and checkpoints as files: written whole or not at all.
 struct Checkpoint {
-    static let momentumName = "training.momentum"
+    /// What the optimiser keeps beside the weights, by the tensors' names.
+    private static func kept(_ store: ParameterStore) -> [(name: String, values: UnsafeMutableBufferPointer<Float>)] {
+        let momentum = [(name: "training.momentum", values: store.momentum.elements)]
+        return store.squares.count == 0 ? momentum : momentum + [("training.second_momentum", store.squares.elements)]
+    }
+
     /// The hard negatives that are being learnt from, as a mined file (docs/mining.md).
     static let minedName = "training.mined"
 
@@ -10,7 +15,7 @@ struct Checkpoint {
         let mined: GrowingSink?
     }
 
-    /// Writes the weights with their configuration, and for a checkpoint momentum and the rest of `run`, too.
+    /// Writes the weights with their configuration, and for a checkpoint what the optimiser keeps and the rest of `run`, too.
     ///
     /// Errors: IO; MODEL where a weight is not finite, or does not fit F16.
     static func write(
@@ -21,7 +26,7 @@ struct Checkpoint {
         try file.write(UnsafeRawBufferPointer(header.bytes.elements))
         for tensor in store.tensors { try write(tensor, store, isHalf: isHalf, to: file, name: path, allocator) }
         if let run {
-            try file.write(UnsafeRawBufferPointer(store.momentum.elements))
+            for (_, values) in kept(store) { try file.write(UnsafeRawBufferPointer(values)) }
             if let mined = run.mined { try file.write(UnsafeRawBufferPointer(mined.bytes.elements)) }
         }
         try file.commit()
@@ -48,7 +53,7 @@ struct Checkpoint {
         var writer = try SafetensorsWriter(metadata: metadata, allocator: allocator)
         for tensor in store.tensors { try writer.add(tensor.name, isHalf ? .float16 : .float32, dims: tensor.dims) }
         if let run {
-            try writer.add(momentumName, .float32, dims: [store.trainedCount])
+            for (name, values) in kept(store) { try writer.add(name, .float32, dims: [values.count]) }
             if let mined = run.mined { try writer.add(minedName, .bytes, dims: [mined.bytes.count]) }
         }
         let dataBytes = writer.dataBytes
@@ -109,17 +114,23 @@ struct Checkpoint {
         return sink
     }
 
-    /// Takes the momentum of a checkpoint whose weights the store was made from.
-    static func readMomentum(_ file: Safetensors, into store: ParameterStore) throws(ULDorError) {
-        let name = file.source.name
-        guard let record = file.find(momentumName), record.type == 0, record.elements == store.trainedCount else {
-            throw ULDorError(.format, "\(name): \(momentumName) is not that of these weights")
+    /// Takes what the optimiser kept, of a checkpoint whose weights the store was made from.
+    static func readOptimiser(_ file: Safetensors, into store: ParameterStore) throws(ULDorError) {
+        let source = file.source.name
+        for (name, values) in kept(store) {
+            guard let record = file.find(name), record.type == 0, record.elements == values.count else {
+                throw ULDorError(.format, "\(source): \(name) is not that of these weights")
+            }
+            guard let base = values.baseAddress else { continue }
+            try file.source.read(
+                at: record.offset, length: record.elements * MemoryLayout<Float>.size, into: UnsafeMutableRawPointer(base))
+            if let bad = values.firstIndex(where: { !$0.isFinite }) {
+                throw ULDorError(.format, "\(source): \(name) holds \(values[bad]) at element \(bad)")
+            }
         }
-        try file.source.read(
-            at: record.offset, length: record.elements * MemoryLayout<Float>.size,
-            into: UnsafeMutableRawPointer(store.momentum.base))
-        if let bad = store.momentum.elements.firstIndex(where: { !$0.isFinite }) {
-            throw ULDorError(.format, "\(name): \(momentumName) holds \(store.momentum.base[bad]) at element \(bad)")
+        // A negative mean of squares has no root.
+        if let bad = store.squares.elements.firstIndex(where: { $0 < 0 }) {
+            throw ULDorError(.format, "\(source): training.second_momentum holds \(store.squares.base[bad]) at element \(bad)")
         }
     }
 }

@@ -7,7 +7,8 @@ struct CheckpointText {
         func number(_ value: Double?) -> String { value.map(JSONText.number) ?? "null" }
         let fields: [(String, String)] = [
             ("format", "1"), ("outcome", "\(state.outcome.rawValue)"), ("epoch", "\(state.epoch)"), ("step", "\(state.step)"),
-            ("total_steps", "\(state.totalSteps)"), ("skipped_images", "\(state.skippedImages)"),
+            ("total_steps", "\(state.totalSteps)"), ("updates", "\(state.updates)"),
+            ("skipped_images", "\(state.skippedImages)"),
             ("calibrated", state.isCalibrated ? "true" : "false"),
             ("sums", "[" + state.sums.list.map(JSONText.number).joined(separator: ",") + "]"),
             ("validation_loss", number(state.validationLoss)), ("best_loss", number(state.bestLoss)),
@@ -59,6 +60,7 @@ private struct CheckpointReader: ~Copyable {
         state.epoch = try natural("epoch")
         state.step = try natural("step")
         state.totalSteps = try natural("total_steps")
+        state.updates = try natural("updates")
         state.skippedImages = try natural("skipped_images")
         guard let isCalibrated = json.boolean(try value("calibrated")) else { throw bad("calibrated is not true or false") }
         state.isCalibrated = isCalibrated

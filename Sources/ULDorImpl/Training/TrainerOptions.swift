@@ -3,6 +3,8 @@ public struct TrainerOptions {
     public typealias LogFunction = SessionOptions.LogFunction
 
     public enum Resume: Int32, Sendable { case ifThere = 0, never = 1, always = 2 }
+    public enum Optimiser: Int32, Sendable { case sgd = 0, adamw = 1 }
+    public enum RateSchedule: Int32, Sendable { case steps = 0, cosine = 1 }
 
     public var allocator = Allocator.system
     public var log: LogFunction?
@@ -23,7 +25,9 @@ public struct TrainerOptions {
 
     public var seed: UInt64 = 0
     public var batch = 2, accumulation = 1
-    public var rate = 1e-3, momentum = 0.9, weightDecay = 1e-4
+    public var optimiser = Optimiser.sgd
+    public var rate = 1e-3, momentum = 0.9, secondMomentum = 0.999, weightDecay = 1e-4
+    public var rateSchedule = RateSchedule.steps
     public var rateFactor = 0.1
     public var rateEpochs = 4, warmupSteps = 0
     /// 0: gradients are never scaled down.
@@ -79,6 +83,9 @@ public struct TrainerOptions {
         try check("accumulation", accumulation, 1...1024)
         try check("lr", rate, 0...1000)
         guard momentum >= 0, momentum < 1 else { throw .invalidArgument("options.momentum is \(momentum), not within 0..<1") }
+        guard secondMomentum >= 0, secondMomentum < 1 else {
+            throw .invalidArgument("options.second_momentum is \(secondMomentum), not within 0..<1")
+        }
         try check("weight_decay", weightDecay, 0...1)
         try check("lr_factor", rateFactor, 0...1)
         try check("lr_epochs", rateEpochs, 0...100_000)

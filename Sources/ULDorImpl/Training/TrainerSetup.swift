@@ -29,7 +29,7 @@ extension Trainer {
         let learner = try Learner(
             start.file, config: start.config.bytes, options: options.learnerOptions(layers: state.trainableLayers),
             allocator: options.allocator)
-        if let checkpoint = start.checkpoint { try Checkpoint.readMomentum(checkpoint.file, into: learner.parameters) }
+        if let checkpoint = start.checkpoint { try Checkpoint.readOptimiser(checkpoint.file, into: learner.parameters) }
         for line in start.report where start.hasNotes { options.inform(line) }
         try self.init(
             options, learner, train: trainImages, validation: validationImages, config: start.config.string, identity: identity,
@@ -125,13 +125,14 @@ extension TrainerOptions {
         (learning.regions, learning.regionFraction) = (regionSamples, regionFraction)
         learning.proposals = proposals
         learning.usesMasks = usesMasks
+        learning.keepsSquares = optimiser == .adamw
         learning.isExact = isExact
         learning.threads = threads
         learning.instructions = instructions
         return learning
     }
 
-    /// Everything that the weights depend on. Not the number of threads, nor how long the run is to be.
+    /// Everything that the weights depend on. Not the number of threads, nor how long the run is to be where no rate depends on it.
     func identity(config: String, _ train: ImageList, _ validation: ImageList) -> CheckpointText.Identity {
         func text(_ value: String?) -> String { value.map(JSONText.quoted) ?? "null" }
         func number(_ value: Double) -> String { JSONText.number(value) }
@@ -151,6 +152,10 @@ extension TrainerOptions {
             ("scale_low", number(augmentation.scaleLow)), ("scale_high", number(augmentation.scaleHigh)),
             ("position_px", "\(augmentation.position)"), ("slice_part", number(augmentation.slicePart)),
             ("flip_x", number(augmentation.flipX)), ("flip_y", number(augmentation.flipY)),
+            ("optimiser", "\(optimiser.rawValue)"), ("second_momentum", number(secondMomentum)),
+            ("lr_schedule", "\(rateSchedule.rawValue)"),
+            // A cosine ends with the last epoch.
+            ("epochs", rateSchedule == .cosine ? "\(epochs)" : "null"),
             ("images to train on", "\(train.count)"), ("images to validate on", "\(validation.count)"),
             ("mining", text(mining?.identity)), ("mined examples", text(minedPath)),
             ("training data", text(train.fingerprint.hex)), ("validation data", text(validation.fingerprint.hex)),

@@ -7,6 +7,8 @@ struct TrainingState: Equatable {
     /// Taken in this epoch; as many as it has: its validation is due.
     var step = 0
     var totalSteps = 0
+    /// Steps that changed the weights: not those whose images were all skipped.
+    var updates = 0
     var skippedImages = 0
     /// Whether the batch norms' statistics were taken, where they are.
     var isCalibrated = false
