@@ -34,6 +34,7 @@ static void test_defaults(void) {
     NEED_OK(uldor_trainer_options_init(&o, sizeof o));
     CHECK(o.epochs == 12 && o.checkpoint_steps == 200 && o.batch == 2 && o.accumulation == 1 && o.seed == 0);
     CHECK(o.lr == 1e-3 && o.momentum == 0.9 && o.weight_decay == 1e-4 && o.lr_factor == 0.1 && o.lr_epochs == 4);
+    CHECK(o.optimiser == ULDOR_OPTIMISER_SGD && o.second_momentum == 0.999 && o.lr_schedule == ULDOR_RATE_STEPS);
     CHECK(o.warmup_steps == 0 && o.clip_norm == 0 && o.epoch_images == 0 && o.validation_images == 0 && o.patience == 4);
     CHECK(o.trainable_layers == -1 && o.train_split == 1 && o.validation_split == 2 && o.rpn_samples == 256);
     CHECK(o.roi_samples == 512 && o.rpn_positive == 0.5 && o.roi_positive == 0.25 && o.proposals == 2000);
@@ -105,6 +106,11 @@ static void test_fields(void) {
     REFUSED(clip_norm, INFINITY);
     REFUSED(momentum, 1);
     REFUSED(loader_threads, 0);
+    REFUSED(optimiser, 2);
+    REFUSED(optimiser, -1);
+    REFUSED(second_momentum, 1);
+    REFUSED(lr_schedule, 2);
+    REFUSED(lr_schedule, -1);
     REFUSED(output_path, "");
     REFUSED(mined_path, "");
     uldor_trainer_options o = small_options();

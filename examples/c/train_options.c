@@ -37,6 +37,8 @@ static const char help[] =
     "      --batch N             images a step (2) --momentum M          (0.9)\n"
     "      --accumulation N      batches a step (1)  --weight-decay D    (1e-4)\n"
     "      --patience N          epochs without a better validation loss, 0: never stop (4)\n"
+    "      --optimiser NAME      sgd or adamw (sgd)      --second-momentum M  of adamw (0.999)\n"
+    "      --lr-schedule NAME    steps or cosine, from the rate to 0 over all epochs (steps)\n"
     "      --lr-factor F, --lr-epochs N  the rate is multiplied by F every N epochs (0.1, 4)\n"
     "      --warmup N            steps over which the rate rises (0)\n"
     "      --clip NORM           largest norm of the gradients (0: any)\n"
@@ -87,6 +89,9 @@ static bool take_no_augmentation(const option_row *row, const char *value, void 
     return true;
 }
 
+static const char *const optimisers[] = {"sgd", "adamw", NULL};
+static const char *const schedules[] = {"steps", "cosine", NULL};
+
 #define INTO(member) .place = offsetof(train_options, member)
 #define TRAINER(member) .place = offsetof(train_options, trainer.member)
 
@@ -111,6 +116,9 @@ static const option_row rows[] = {
     {"accumulation", 0, required_argument, option_int, TRAINER(accumulation), 1, 1024},
     {"weight-decay", 0, required_argument, option_number, TRAINER(weight_decay), 0, 1},
     {"patience", 0, required_argument, option_int, TRAINER(patience), 0, MANY},
+    {"optimiser", 0, required_argument, option_choice, TRAINER(optimiser), ULDOR_OPTIMISER_SGD, .choices = optimisers},
+    {"second-momentum", 0, required_argument, option_number, TRAINER(second_momentum), 0, 0x1.fffffffffffffp-1},
+    {"lr-schedule", 0, required_argument, option_choice, TRAINER(lr_schedule), ULDOR_RATE_STEPS, .choices = schedules},
     {"lr-factor", 0, required_argument, option_number, TRAINER(lr_factor), 0, 1},
     {"lr-epochs", 0, required_argument, option_int, TRAINER(lr_epochs), 0, MANY},
     {"warmup", 0, required_argument, option_int, TRAINER(warmup_steps), 0, MOST},

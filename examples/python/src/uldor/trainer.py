@@ -30,8 +30,11 @@ STATUSES = {
 _NUMBERS = {
     name: kind for name, kind, *_ in _abi.trainer_options._fields_
     if kind in (ctypes.c_int32, ctypes.c_int64, ctypes.c_uint64, ctypes.c_double)
-    and name not in ("struct_size", "resume", "train_split", "validation_split", "on_bad_image", "instructions", "reserved")
+    and name not in ("struct_size", "resume", "train_split", "validation_split", "on_bad_image", "instructions", "optimiser",
+                     "lr_schedule", "reserved")
 }
+OPTIMISERS = {"sgd": _abi.OPTIMISER_SGD, "adamw": _abi.OPTIMISER_ADAMW}
+RATE_SCHEDULES = {"steps": _abi.RATE_STEPS, "cosine": _abi.RATE_COSINE}
 
 
 class TrainingEvent(NamedTuple):
@@ -163,7 +166,8 @@ class Trainer(Handle):
                  mining: Optional[Mining] = None, mined: Optional[Path] = None, mined_output: Optional[Path] = None,
                  augmentation: Optional[Augmentation] = None, reduction: Optional[Reduction] = None,
                  train_split: str = "train", validation_split: Optional[str] = "validation", on_bad_image: str = "error",
-                 instructions: str = "best", progress: Optional[Progress] = None, log: Optional[Log] = None,
+                 instructions: str = "best", optimiser: str = "sgd", lr_schedule: str = "steps",
+                 progress: Optional[Progress] = None, log: Optional[Log] = None,
                  **options: Union[int, float, bool]) -> None:
         raw = defaults(_abi.trainer_options)
         for name, value in options.items():
@@ -178,6 +182,8 @@ class Trainer(Handle):
         raw.validation_split = 0 if validation_split is None else choose(SPLITS, "validation_split", validation_split)
         raw.on_bad_image = choose(ON_BAD, "on_bad_image", on_bad_image)
         raw.instructions = choose(INSTRUCTIONS, "instructions", instructions)
+        raw.optimiser = choose(OPTIMISERS, "optimiser", optimiser)
+        raw.lr_schedule = choose(RATE_SCHEDULES, "lr_schedule", lr_schedule)
         self._callbacks = _TrainerCallbacks(progress, reduction)
         self._log = log_callback(log)
         raw.log, raw.progress = self._log, self._callbacks.progress
