@@ -881,7 +881,7 @@ typedef struct uldor_mining_options {
     double spare_quantile;
     double score_threshold;    /* detections that score lower are not looked at; 0..1. 0.05 */
     uint64_t seed;             /* 0. A trainer puts its own seed and epoch in their place */
-    int64_t epoch;             /* 0 */
+    int64_t epoch;             /* 0..1000000000. 0 */
     int32_t split;             /* ULDOR_SPLIT_*. 1; a trainer: its train_split */
     int32_t first_epoch;       /* of a trainer: the epoch, from 0, before which it mines first. 1 */
     int32_t every;             /* of a trainer: again after so many epochs; 0: only once. 1 */

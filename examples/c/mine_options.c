@@ -62,7 +62,7 @@ static const option_row rows[] = {
     {"score-threshold", 0, required_argument, option_number, MINING(score_threshold), 0, 1},
     {"boxes-only", 0, no_argument, option_set, MINING(boxes_only), 1},
     {"seed", 0, required_argument, option_seed, MINING(seed)},
-    {"epoch", 0, required_argument, option_count, MINING(epoch), 0, INT32_MAX},
+    {"epoch", 0, required_argument, option_count, MINING(epoch), 0, 1000000000},
 
     {"threads", 0, required_argument, option_int, MINING(threads), 1, 1024},
     {"streams", 0, required_argument, option_int, MINING(streams), 1, 64},

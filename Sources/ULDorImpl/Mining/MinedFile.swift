@@ -28,9 +28,6 @@ struct MinedFile {
         default: throw ULDorError(.format, "\(name):1: boxes_only is not true or false")
         }
         while try reader.next(into: mined, isWhole: true) == .image {}
-        guard !mined.detections.elements.contains(where: { $0.verdict == .candidate }) else {
-            throw ULDorError(.format, "\(name): a candidate is neither chosen nor left out: the file is not finished")
-        }
         return mined
     }
 }
