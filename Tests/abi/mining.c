@@ -11,7 +11,7 @@
 
 static uldor_model *model;
 static uldor_dataset *data;
-static char folder[64], path[128], part[128];
+static char folder[64], path[128], part[160];
 
 /* Few detections: what is mined is written quickly. */
 static uldor_mining_options small_options(void) {

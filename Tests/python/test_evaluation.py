@@ -131,7 +131,8 @@ def test_false_positives_of_a_model_come_last(model3):
                     columns = dict(classes=found.labels, lesion_scores=[d.lesion_probability for d in found])
                     assert set(found.labels) == {1, 2}
                     # What is nearest to the lesion counts as it, so that the curve has steps.
-                    truth.append(tuple(found.boxes[numpy.flatnonzero(found.labels == 1 + number % 2)[number // 2]]))
+                    of_class = found.boxes[found.labels == 1 + number % 2]
+                    truth.append(tuple(of_class[number // 2 % len(of_class)]))
                     for froc in frocs:
                         froc.add(number, truth, *detections, **columns)
                 with lesions.detect(image, spacing=0.8) as found:
