@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Images a second of mining beside reading and detecting on the same images one by one, and the part of an epoch that it takes. One
-process, what is compared in turn."""
+"""Images a second of mining beside reading and detecting on the same images one by one, and the part of an epoch that it takes.
+One process, what is compared in turn."""
 from __future__ import annotations
 
 import json

@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Mining in a process of its own:  mining_worker.py WEIGHTS SIZE THREADS
 
-A line on standard input is what to do; the answer is its seconds. "mine": uldor.mine() on all images. "detect": they are read and
-detected on one by one, by one session with all threads. "epoch": an epoch of training with mining before it; "mining" is its part."""
+A line on standard input is what to do; the answer is its seconds. "mine": uldor.mine() on all images. "detect": they are read
+and detected on one by one, by one session with all threads. "epoch": an epoch of training with mining before it, and in "mining"
+the seconds of that."""
 from __future__ import annotations
 
 import json

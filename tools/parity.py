@@ -64,7 +64,7 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
             where = f"{arch}, {classes} classes, {name}, {instructions}, {convolutions}"
             print(where, file=sys.stderr, flush=True)
             with uldor.Model(weights) as model, \
-                    model.session(instructions=instructions, exact=convolutions == "exact") as session:
+                    model.session(instructions=instructions, exact=convolutions == "exact", keep_false_positives=True) as session:
                 box_rules, rpn_rules = rules_of(model.config)
                 errors = stage_errors(session, named, box_rules, rpn_rules)
                 result = session.forward(tensor)

@@ -84,7 +84,7 @@ def key_slices(folder: Path, weights: Path) -> Iterator[Tuple[str, np.ndarray]]:
         key = int(slice_name[:3])
         paths = [folder / "Images_png" / series / f"{number:03d}.png" for number in range(max(key - 20, 1), key + 21)]
         slices = [cv2.imread(str(path), cv2.IMREAD_UNCHANGED) if path.is_file() else None for path in paths]
-        with uldor.Model(weights) as model, model.session() as session:
+        with uldor.Model(weights) as model, model.session(keep_false_positives=True) as session:
             tensor, _ = session.input(slices, "normalised", key_slice=paths.index(folder / "Images_png" / series / slice_name),
                                       spacing=(spacing_x, spacing_y), slice_interval=interval, intercept=-32768)
         # The calibrated random weights were made for inputs of about this spread.

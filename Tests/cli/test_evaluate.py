@@ -114,7 +114,7 @@ def test_detections_are_those_of_a_session(tool, folder, tmp_path, weights):
     results = json.loads(out.read_text())
     data = uldor.Dataset(folder, windows=folder / "crops.csv", masks_directory=folder / "Masks_png", negatives="unmasked")
     model = uldor.Model(weights)
-    session = model.session(score_threshold=0.01)
+    session = model.session(score_threshold=0.01, keep_false_positives=True)
     assert len(data) == 2 * len(SERIES)
     place = 0
     for index in range(len(data)):

@@ -39,7 +39,8 @@ def test_mines(tool, folder, whole, tmp_path):
     assert first["images"] == len(entries) == 8 and first["seed"] == 7 and first["good_iou"] == 0.5
     found = [d["why"] for entry in entries for d in entry["detections"]]
     chosen, candidates = found.count("chosen"), found.count("chosen") + found.count("not drawn")
-    assert re.search(rf"^8 images, a lesion found in \d+; {len(found)} detections, {found.count('good')} of them good$", done.stdout, re.M)
+    counts = rf"^8 images, a lesion found in \d+; {len(found)} detections, {found.count('good')} of them good$"
+    assert re.search(counts, done.stdout, re.M)
     assert f"{candidates} candidates, {chosen} mined: {tmp_path / 'm'}\n" in done.stdout and last["mined"] == chosen > 0
     assert [file.name for file in tmp_path.iterdir()] == ["m"]
     quiet = mine(tool, folder, tmp_path / "q", "-q")
@@ -110,7 +111,8 @@ def test_progress_on_a_terminal(tool, folder, tmp_path):
     (["--data", "D", "--out", "M"], "--weights is missing"), (["-w", "W", "--out", "M"], "--data is missing"),
     (["-w", "W", "--data", "D"], "--out is missing"), (["-w", "W", "--data", "D", "--out", ""], "--out: ''"),
     (["--good-iou", "1.1"], "--good-iou: '1.1' is not a usable value"), (["--min-score", "nan"], "--min-score"),
-    (["--most", "1001"], "--most"), (["--spare", "-1"], "--spare"), (["--seed", "-1"], "--seed"), (["--streams", "65"], "--streams"),
+    (["--most", "1001"], "--most"), (["--spare", "-1"], "--spare"), (["--seed", "-1"], "--seed"),
+    (["--streams", "65"], "--streams"),
     (["--split", "all"], "--split"), (["--instructions", "sse"], "--instructions"), (["--epoch", "x"], "--epoch"),
     (["-w", "W", "--data", "D", "--out", "M", "more"], "options only"), (["--nonsense"], "unknown option --nonsense"),
 ])
@@ -160,7 +162,8 @@ def test_train_mines(tool, folder, tmp_path):
     done = train(tool, folder, tmp_path / "w", "--mine", *RULE, "--mine-most", "2", "--mined-out", tmp_path / "m")
     assert done.returncode == 0, done.stderr
     first, *_, last = map(json.loads, (tmp_path / "m").read_bytes().splitlines())
-    assert (first["epoch"], first["most"], first["min_score"], first["score_threshold"]) == (1, 2, 0.02, 0.01) and last["mined"] > 0
+    assert (first["epoch"], first["most"], first["min_score"], first["score_threshold"]) == (1, 2, 0.02, 0.01)
+    assert last["mined"] > 0
     refused = train(tool, folder, tmp_path / "v", "--mined", tmp_path / "m")
     assert refused.returncode == 1 and f"{tmp_path / 'm'}:1: " in refused.stderr
     assert train(tool, folder, tmp_path / "v", "--mined", tmp_path / "m", "--mined-any-model").returncode == 0
@@ -168,13 +171,15 @@ def test_train_mines(tool, folder, tmp_path):
 
 
 def test_train_shows_mining(tool, folder, tmp_path):
-    command = [tool.binary, "train", "--data", folder, "--out", tmp_path / "w", "--init", tool.weights, *SHORT, "--mine", "--mine-first", "0", *RULE]
+    command = [tool.binary, "train", "--data", folder, "--out", tmp_path / "w", "--init", tool.weights, *SHORT, *RULE,
+               "--mine", "--mine-first", "0"]
     code, seen = on_terminal(command, env={"TERM": "xterm"})
     assert code == 0 and "mining 1 of 2" in seen and "/8 images" in seen
 
 
 @pytest.mark.parametrize("arguments, message", [
-    (["--mine-most", "2"], "--mine is missing"), (["--mine-boxes-only"], "--mine is missing"), (["--mined-out", "M"], "--mined-out needs --mine"),
+    (["--mine-most", "2"], "--mine is missing"), (["--mine-boxes-only"], "--mine is missing"),
+    (["--mined-out", "M"], "--mined-out needs --mine"),
     (["--mined-any-model"], "--mined-any-model needs --mined"), (["--mine", "--mine-spare", "2"], "--mine-spare: '2'"),
     (["--mine", "--mine-every", "-1"], "--mine-every"), (["--mine", "--mine-first", "x"], "--mine-first")])
 def test_train_usage(tool, arguments, message):
@@ -193,7 +198,8 @@ def three(tool):
 def test_detect_drops_false_positives(tool, three, series):
     shown = {}
     for options in ([], ["--keep-false-positives"]):
-        done = tool("detect", "-w", three, "--json", "-", "-q", "--no-resampling", "--max-detections", "1000", *options, series / "003.png")
+        done = tool("detect", "-w", three, "--json", "-", "-q", "--no-resampling", "--max-detections", "1000", *options,
+                    series / "003.png")
         assert done.returncode == 0, done.stderr
         shown[bool(options)] = [(d["class"], d["score"]) for d in json.loads(done.stdout)["images"][0]["detections"]]
     assert {kind for kind, _ in shown[False]} == {"lesion"} and {kind for kind, _ in shown[True]} == {"lesion", "false_positive"}

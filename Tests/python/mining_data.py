@@ -69,7 +69,8 @@ def lesion(found: Any, size: Any, draw: numpy.random.Generator) -> Any:
 
 
 def images(model: Any, count: int, seed: int, classes: bool = False) -> List[Any]:
-    """Slices of a training split, and every tenth of another or without lesions. `classes`: some annotations are false positives."""
+    """Slices of a training split, and every tenth of another or without lesions. `classes`: some annotations are false
+    positives."""
     import uldor
 
     draw = numpy.random.default_rng(seed)
@@ -113,4 +114,5 @@ def mined(path: Path, model: Any, data: Any, **options: Any) -> bytes:
 
 def set_of(path: Path, why: Optional[str] = "chosen") -> List[Any]:
     """Names and boxes of detections that became this."""
-    return [(line["image"], tuple(found["box"])) for line in lines(path)[1:-1] for found in line["detections"] if found["why"] == why]
+    return [(line["image"], tuple(found["box"]))
+            for line in lines(path)[1:-1] for found in line["detections"] if found["why"] == why]

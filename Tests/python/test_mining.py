@@ -117,7 +117,8 @@ def check_mask(entry, pasted, info, seen):
         return
     fields = entry["mask"]
     assert sum(fields["counts"]) == fields["width"] * fields["height"] and min(fields["counts"][1:]) > 0
-    cells = numpy.repeat(numpy.arange(len(fields["counts"])) % 2 == 1, fields["counts"]).reshape(fields["width"], fields["height"]).T
+    cells = numpy.repeat(numpy.arange(len(fields["counts"])) % 2 == 1, fields["counts"])
+    cells = cells.reshape(fields["width"], fields["height"]).T
     assert cells.any()
     numpy.testing.assert_allclose([fields["dx"], fields["dy"]], [1 / info.scale_x, 1 / info.scale_y], rtol=1e-9)
     left, top = (fields["x"] - info.crop_left) * info.scale_x, (fields["y"] - info.crop_top) * info.scale_y
@@ -155,7 +156,8 @@ def compared(models, tmp_path_factory):
                 model.session(threads=1, score_threshold=whole["score_threshold"], keep_false_positives=True) as session:
             info = uldor.mine(model, data, path, seed=seed, threads=2, **options)
             first, *entries, last = lines(path)
-            assert first["uldor_mined"] == 1 and first["images"] == last["images"] == len(entries) == info.images and last["end"] is True
+            assert first["uldor_mined"] == 1 and last["end"] is True
+            assert first["images"] == last["images"] == len(entries) == info.images
             wanted = [i for i, image in data.images("train") if any(x.class_index == 1 for x in data.lesions(i))]
             assert [line["image"] for line in entries] == [data.image(i).name for i in wanted]
             for line, index in zip(entries, wanted):
@@ -191,8 +193,8 @@ def test_equal_to_the_rule(compared):
 
 @pytest.mark.parametrize("what", [
     "case a", "case b", "fewer than m", "as many as m", "more than m", "ties with the best good one", "ties of good ones",
-    "good below the best", "several lesions", "lesions without a mask", "lesions with a mask", "empty masks", "empty masks mined", "masks",
-    "cropped", "lesions outside of the input", "of class false positive", "spared"])
+    "good below the best", "several lesions", "lesions without a mask", "lesions with a mask", "empty masks",
+    "empty masks mined", "masks", "cropped", "lesions outside of the input", "of class false positive", "spared"])
 def test_what_the_slices_have(compared, what):
     """The comparison has met it."""
     assert compared[what] >= 5, compared
@@ -287,8 +289,8 @@ def test_read_mined(models, few, tmp_path):
 
 
 @pytest.mark.parametrize("name, value", [
-    ("good_iou", -0.1), ("good_iou", 1.1), ("good_iou", numpy.nan), ("min_score", -0.1), ("min_score", 1.1), ("min_score", numpy.nan),
-    ("most", -1), ("most", 1001), ("spare_quantile", -0.1), ("spare_quantile", 1.1), ("spare_quantile", numpy.nan),
+    ("good_iou", -0.1), ("good_iou", 1.1), ("good_iou", numpy.nan),
+    ("min_score", -0.1), ("min_score", 1.1), ("min_score", numpy.nan), ("most", -1), ("most", 1001), ("spare_quantile", -0.1), ("spare_quantile", 1.1), ("spare_quantile", numpy.nan),
     ("score_threshold", -0.1), ("score_threshold", 1.1), ("score_threshold", numpy.nan), ("threads", -1), ("threads", 1025),
     ("streams", -1), ("streams", 65), ("epoch", -1), ("epoch", 10**9 + 1)])
 def test_ranges(models, few, tmp_path, name, value):

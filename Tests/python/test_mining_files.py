@@ -58,7 +58,8 @@ def part(network, few, tmp_path):
     """PATH.part of a run that was cancelled after eight images."""
     calls = iter(range(8))
     with pytest.raises(uldor.Cancelled):
-        uldor.mine(network, few, tmp_path / "a", threads=1, streams=1, progress=lambda done, image: next(calls, None) is None, **OPTIONS)
+        uldor.mine(network, few, tmp_path / "a", threads=1, streams=1, **OPTIONS,
+                   progress=lambda done, image: next(calls, None) is None)
     assert not (tmp_path / "a").exists()
     return tmp_path / "a.part"
 
@@ -140,7 +141,8 @@ def test_every_ending_of_a_part(network, few, whole, part, tmp_path):
     error that names the file or a run from the beginning."""
     content = part.read_bytes()
     first, draw = content.index(b"\n") + 1, random.Random(3)
-    for length in [*range(0, first, 37), first - 1, first, first + 1, *sorted(draw.sample(range(first, len(content)), 12)), len(content) - 1]:
+    elsewhere = sorted(draw.sample(range(first, len(content)), 12))
+    for length in [*range(0, first, 37), first - 1, first, first + 1, *elsewhere, len(content) - 1]:
         (tmp_path / "b.part").write_bytes(content[:length])
         assert mined(tmp_path / "b", network, few, **OPTIONS) == whole, length
 
@@ -149,8 +151,9 @@ def test_damaged_part(network, few, part):
     """A line in the middle that is none: the error names file and line, and the file stays as it is."""
     good = part.read_bytes().splitlines(keepends=True)
     for number in (2, len(good) - 1):
-        for bad in (b"{\n", b"\0\0\0\n", b"[]\n", good[number - 1][:-9] + b"\n", good[number - 1].replace(b'"s1"', b'"s9"', 1), b"\n"):
-            if bad == good[number - 1]:
+        line = good[number - 1]
+        for bad in (b"{\n", b"\0\0\0\n", b"[]\n", line[:-9] + b"\n", line.replace(b'"s1"', b'"s9"', 1), b"\n"):
+            if bad == line:
                 continue
             content = b"".join([*good[:number - 1], bad, *good[number:]])
             part.write_bytes(content)
@@ -178,7 +181,8 @@ def test_part_of_other_model_and_data(network, few, part, weights, tmp_path):
     images = mining_data.images(network, COUNT, 77)
     for number, change in enumerate([
             lambda i: i[:-1], lambda i: [i[0]._replace(lesions=[uldor.SourceLesion(box=(1, 2, 30, 40))]), *i[1:]],
-            lambda i: [i[0]._replace(name="other"), *i[1:]], lambda i: [i[1], i[0], *i[2:]], lambda i: [i[0]._replace(split="test"), *i[1:]]]):
+            lambda i: [i[0]._replace(name="other"), *i[1:]], lambda i: [i[1], i[0], *i[2:]],
+            lambda i: [i[0]._replace(split="test"), *i[1:]]]):
         with uldor.Dataset.from_source(change(images)) as data, pytest.raises(uldor.InvalidArgument, match="data"):
             uldor.mine(network, data, path, threads=1, **OPTIONS)
         assert part.read_bytes() == before, number
@@ -212,7 +216,8 @@ def test_bad_images(network, tmp_path):
     with failing(network, KeyError("the archive is away")) as data:
         with pytest.raises(uldor.UldorError, match="s77/0004"):
             uldor.mine(network, data, tmp_path / "a", threads=1)
-        info = uldor.mine(network, data, tmp_path / "b", threads=1, on_bad_image="skip", log=lambda level, text: told.append(text))
+        info = uldor.mine(network, data, tmp_path / "b", threads=1, on_bad_image="skip",
+                          log=lambda level, text: told.append(text))
         assert info.skipped_images == 1 and sum("s77/0004" in text for text in told) == 1
         assert "s77/0004" not in [line.get("image") for line in lines(tmp_path / "b")]
     nan = numpy.full((40, 40), numpy.nan, numpy.float32)

@@ -69,8 +69,9 @@ def run3(discs, tmp_path_factory):
     events = []
     with trainer(discs, folder, **OPTIONS, mining=MINING, mined_output=folder / "mined", threads=2, progress=events.append) as run:
         assert run.run().status == "finished"
-    (folder / "kinds").write_text(json.dumps([(event.kind, event.epoch, event.step, event.steps, event.validation_loss) for event in events
-                                              if event.kind in ("mining", "epoch")]))
+    (folder / "kinds").write_text(json.dumps([
+        (event.kind, event.epoch, event.step, event.steps, event.validation_loss)
+        for event in events if event.kind in ("mining", "epoch")]))
     return folder
 
 
@@ -333,9 +334,10 @@ UNSOUND = [
     (["box"], ["null", "[1, 2, 3]", "[1, 2, 3, NaN]", "[1, 2, 3, 1e999]", "[9, 9, 3, 3]", '"x"', "[1, 2, 3, null]"]),
     (["s1"], ["NaN", "-0.5", "1.5", "null", '"high"', "1e400"]), (["s2"], ["NaN", "-1", "2"]), (["why"], ['"maybe"', "3", "null"]),
     (["mask"], ["3", "[]", "{}"]), (["mask", "width"], ["-1", "0", "1.5", "1e300", "99999999999999999999", "null"]),
-    (["mask", "height"], ["-3", "2147483648", "4294967296"]), (["mask", "dx"], ["0", "-1", "NaN", "1e999"]), (["mask", "x"], ["NaN", "null"]),
-    (["mask", "counts"], ["[]", "[1]", "[-5, 9]", "[99999999999999999999]", "[4294967296]", "[9223372036854775807, 9223372036854775807]",
-                          "[1.5]", "[NaN]", "null", '"x"']),
+    (["mask", "height"], ["-3", "2147483648", "4294967296"]), (["mask", "dx"], ["0", "-1", "NaN", "1e999"]),
+    (["mask", "x"], ["NaN", "null"]),
+    (["mask", "counts"], ["[]", "[1]", "[-5, 9]", "[99999999999999999999]", "[4294967296]",
+                          "[9223372036854775807, 9223372036854775807]", "[1.5]", "[NaN]", "null", '"x"']),
 ] for value in values]
 
 

@@ -21,7 +21,8 @@ def case(request, root):
     folder = root / "Tests" / "fixtures"
     reference = safetensors_file.load(folder / f"tiny_{classes}class_97x131.safetensors")[0]
     with uldor.Model(folder / f"tiny_{classes}class.safetensors") as model:
-        with model.session(threads=2, instructions=instructions, exact=convolutions == "exact") as session:
+        with model.session(threads=2, instructions=instructions, exact=convolutions == "exact",
+                           keep_false_positives=True) as session:
             yield (session, reference, parity_stages.stage_inputs(reference, reference["input"]),
                    parity_stages.rules_of(model.config), convolutions)
 
@@ -64,7 +65,8 @@ def test_best_class(root):
     folder = root / "Tests" / "fixtures"
     reference = safetensors_file.load(folder / "tiny_3class_97x131.safetensors")[0]
     theirs = {name: reference[f"best_class.{name}"] for name in ("boxes", "scores", "labels")}
-    with uldor.Model(folder / "tiny_3class.safetensors") as model, model.session(class_rule="best_class") as session:
+    with uldor.Model(folder / "tiny_3class.safetensors") as model, model.session(
+            class_rule="best_class", keep_false_positives=True) as session:
         _compare_boxes(session.forward(reference["input"]), theirs, parity_stages.rules_of(model.config)[0])
 
 

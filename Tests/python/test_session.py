@@ -204,9 +204,10 @@ def test_scores_fall(result):
 
 def test_class_rules(model3):
     image = tensor(96, 128)
-    with model3.session(class_rule="per_class", nms_threshold=1.0, score_threshold=0.0, detections=1000, proposals=200) as session:
+    everything = dict(nms_threshold=1.0, score_threshold=0.0, detections=1000, proposals=200, keep_false_positives=True)
+    with model3.session(class_rule="per_class", **everything) as session:
         per_class = session.forward(image)
-    with model3.session(class_rule="best_class", nms_threshold=1.0, score_threshold=0.0, detections=1000, proposals=200) as session:
+    with model3.session(class_rule="best_class", **everything) as session:
         best = session.forward(image)
     assert set(per_class.labels) == {1, 2}
     assert len(best) * 2 == len(per_class)
@@ -216,6 +217,20 @@ def test_class_rules(model3):
         assert found.class_name == ("lesion", "false_positive")[found.label - 1]
     for found in per_class:
         assert found.score == (found.lesion_probability, found.false_positive_probability)[found.label - 1]
+
+
+@pytest.mark.parametrize("rule", ["per_class", "best_class"])
+@pytest.mark.parametrize("detections", [10, 100])
+def test_false_positives_are_dropped(model3, rule, detections):
+    """What is left is what a session that keeps them finds of lesions."""
+    image, options = tensor(96, 128), dict(class_rule=rule, detections=detections, score_threshold=0.1)
+    with model3.session(**options) as session, model3.session(**options, keep_false_positives=True) as keeper:
+        lesions, both = session.forward(image), keeper.forward(image)
+    assert set(both.labels) == {1, 2} and set(lesions.labels) == {1}
+    kept = [found for found in both if found.label == 1]
+    assert [(d.box, d.score) for d in lesions] == [(d.box, d.score) for d in kept]
+    for found, same in zip(lesions, kept):
+        numpy.testing.assert_array_equal(found.mask, same.mask)
 
 
 def test_probabilities_of_two_classes(result):

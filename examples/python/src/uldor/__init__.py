@@ -37,6 +37,6 @@ __all__ = [
     "Degenerate", "Detection", "Diameter", "FileError", "FormatError", "Froc", "FrocResult", "FrocSubset",
     "INPUT_STEPS", "ImageError", "InputInfo", "InternalError", "InvalidArgument", "MaskOverlap", "MinedDetection",
     "MinedImage", "MinedMask", "Mining", "MiningInfo", "Model", "ModelError", "ModelInfo", "NoMemory", "PseudoMask", "Reduction",
-    "Result", "STAGES", "Sensitivity", "Session", "SessionInfo", "Slices", "SourceImage", "SourceLesion", "Trainer", "TrainerState",
-    "TrainingEvent", "UldorError", "Unsupported", "library_version", "mask_overlap", "mine", "read_mined", "run_gradients",
+    "Result", "STAGES", "Sensitivity", "Session", "SessionInfo", "Slices", "SourceImage", "SourceLesion", "Trainer",
+    "TrainerState", "TrainingEvent", "UldorError", "Unsupported", "library_version", "mask_overlap", "mine", "read_mined", "run_gradients",
 ]

@@ -390,8 +390,8 @@ class Dataset(Handle):
 
 
 def check_read(status: int, *datasets: Optional[Dataset]) -> None:
-    """Raises what belongs to a call that read images on threads of the library's own; its cause is what a source raised there. What
-    was skipped is not what a later failure came of."""
+    """Raises what belongs to a call that read images on threads of the library's own; its cause is what a source raised there.
+    What was skipped is not what a later failure came of."""
     causes = [data._callbacks.take_latest() for data in datasets if data is not None and data._callbacks is not None]
     is_read = status == _abi.ERROR_IO and b": source.read" in _abi.lib.uldor_last_error()
     check(status, next(filter(None, causes), None) if is_read else None)

@@ -64,8 +64,8 @@ def mine(model: Model, dataset: Dataset, path: Path, *, split: str = "train", se
          resume: str = "if_there", on_bad_image: str = "error", threads: int = 0, instructions: str = "best", exact: bool = False,
          progress: Optional[Progress] = None, log: Optional[Log] = None, **rule: Union[int, float, bool]) -> MiningInfo:
     """Mines the images of a split that have lesions, and writes what it found to `path` (docs/mining.md), for
-    `Trainer(mined=path)` and `read_mined(path)`. `rule` are the fields of Mining. A call that ends early (Ctrl-C, kill, `progress`)
-    leaves `path`.part, from which the same call goes on, to the same bytes; `resume` is "if_there", "never" or "always".
+    `Trainer(mined=path)` and `read_mined(path)`. `rule` are the fields of Mining. A call that ends early (kill, `progress`) leaves
+    `path`.part, from which the same call goes on, to the same bytes; `resume` is "if_there", "never" or "always".
 
     `progress` is called on this thread; what it raises comes out. With tqdm:
 
@@ -113,8 +113,8 @@ class MinedMask(NamedTuple):
 
 
 class MinedDetection(NamedTuple):
-    """A detection of class lesion: its probability `s1`, its best IoU `s2`, and what became of it: `why` is "good", "low", "chosen",
-    "not drawn" or "spared". `mask` is there for candidates whose mask is not empty."""
+    """A detection of class lesion: its probability `s1`, its best IoU `s2`, and what became of it: `why` is "good", "low",
+    "chosen", "not drawn" or "spared". `mask` is there for candidates whose mask is not empty."""
 
     box: Box
     s1: float

@@ -69,8 +69,9 @@ class Session(Handle):
     `nms_threshold` (0..1), `detections` (at most, 1..1000), `proposals` (1..4096) and `class_rule` ("per_class",
     "best_class"). `resampling=False` takes pixels as they are and needs no spacing; `body_crop=False` keeps the whole
     slice. `instructions` is "best", "avx512", "avx2" or "portable"; `exact=True` computes every convolution directly, without
-    Winograd; `keep_false_positives=True` returns detections of class false_positive, too; `memory_limit` bounds the scratch memory in bytes: what takes more raises NoMemory. `progress` is called on the
-    thread that runs the call; what it raises comes out of that call.
+    Winograd; `memory_limit` bounds the scratch memory in bytes: what takes more raises NoMemory. `keep_false_positives=True` returns
+    detections of class false_positive, too. `progress` is called on the thread that runs the call; what it raises comes out of
+    that call.
 
     Raises InvalidArgument, NoMemory, Unsupported (this CPU lacks the instructions).
     """
