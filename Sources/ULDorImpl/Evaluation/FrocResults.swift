@@ -45,7 +45,8 @@ public final class FrocResults {
             for level in 0..<width {
                 let isReached = level == given.count || froc.isReached(given[level], images: images, falsePositives: wrong)
                 values.base[subset * width + level] = Value(
-                    sensitivity: lesions > 0 && isReached ? Double(sums.base[level * subsetCount + subset]) / Double(lesions) : .nan, isReached: isReached)
+                    sensitivity: lesions > 0 && isReached
+                        ? Double(sums.base[level * subsetCount + subset]) / Double(lesions) : .nan, isReached: isReached)
             }
         }
         let precision = AveragePrecision(
