@@ -144,7 +144,7 @@ public func frocGetInfo(_ froc: OpaquePointer?, _ info: UnsafeMutablePointer<uld
         value.repeats = Int64(froc.repeats)
         value.ignored = Int64(froc.ignored)
         value.memory_bytes = Int64(froc.bytes)
-        value.subsets = Int32(clamping: froc.results?.subsets.count ?? 0)
+        value.subsets = Int32(clamping: froc.results?.subsetCount ?? 0)
         value.levels = Int32(clamping: froc.results?.levels.count ?? 0)
         let precision = froc.results?.averagePrecision ?? (.nan, .nan, .nan)
         value.average_precision = precision.0
@@ -161,8 +161,8 @@ public func frocGetSubset(
     boundary { () throws(ULDorError) in
         let froc: Froc = try object(froc, .froc, "froc"), subset = try require(subset, "subset")
         let results = try froc.computed()
-        let number = try requireIndex(index, results.subsets.count, "index")
-        let found = results.subsets[number], total = results.total(number), maximum = results.maximum(number)
+        let number = try requireIndex(index, results.subsetCount, "index")
+        let found = results.subset(number), total = results.total(number), maximum = results.maximum(number)
         var value = uldor_froc_subset()
         value.kind = found.kind.rawValue
         value.value = found.value
@@ -182,7 +182,7 @@ public func frocGetSensitivity(
     boundary { () throws(ULDorError) in
         let froc: Froc = try object(froc, .froc, "froc"), sensitivity = try require(sensitivity, "sensitivity")
         let results = try froc.computed()
-        let subset = try requireIndex(subset, results.subsets.count, "subset")
+        let subset = try requireIndex(subset, results.subsetCount, "subset")
         let level = try requireIndex(level, results.levels.count, "level")
         let found = results.value(subset, level: level)
         var value = uldor_froc_sensitivity()

@@ -342,3 +342,20 @@ def test_mask_overlap():
     assert uldor.mask_overlap(numpy.zeros((3, 3)), numpy.zeros((3, 3))).iou == 0
     with pytest.raises(uldor.InvalidArgument, match="pixels"):
         uldor.mask_overlap(numpy.array([3, 4]), numpy.array([3, 5]))
+
+
+def test_a_group_for_each_lesion():
+    """As many subsets as lesions: their sensitivities, and memory that is not the product of the two."""
+    count = 20000
+    with uldor.Froc(bootstrap=3) as froc:
+        for number in range(count):
+            box = [[10, 10, 30, 30]]
+            froc.add(number % 50, box, box if number % 3 else [[60, 60, 80, 80]], [0.5], groups=[number * 7 % count], types=[number % 300])
+        result = froc.compute((1,))
+    groups = {subset.value: subset for subset in result.subsets if subset.kind == "group"}
+    types = {subset.value: subset for subset in result.subsets if subset.kind == "type"}
+    assert len(groups) == count and len(types) == 300 and len(result.subsets) == 1 + count + 300
+    for number in range(0, count, 97):
+        assert groups[number * 7 % count].sensitivity == float(number % 3 != 0)
+    for number, subset in types.items():
+        assert subset.sensitivity == float(number % 3 != 0)

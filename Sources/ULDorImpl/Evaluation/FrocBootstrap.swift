@@ -4,27 +4,26 @@ import ULDorKernels
 final class FrocBootstrap {
     private let froc: Froc
     private let tally: FrocTally
-    private let subsets: Int
+    private let subsets: FrocSubsets
     /// sample x subset x (levels and the maximum): NaN where a sample has none.
     let values: Buffer<Double>
     private let weights: Buffer<UInt32>
-    private let counts: Buffer<Int>
+    private let counts, sums: Buffer<Int>
     /// Patients by ascending key: a draw must not depend on the order in which they came.
     private let sorted: Buffer<UInt32>
-    private let members: Buffer<UInt8>
 
-    /// `members`: subset x stratum, 1 where the stratum is in the subset.
-    init(_ froc: Froc, _ tally: FrocTally, subsets: Int, members: borrowing Buffer<UInt8>) throws(ULDorError) {
+    init(_ froc: Froc, _ tally: FrocTally, _ subsets: FrocSubsets) throws(ULDorError) {
         let allocator = froc.options.allocator, options = froc.options, patients = froc.patients.count
         (self.froc, self.tally, self.subsets) = (froc, tally, subsets)
         let workers = Int(options.threads)
         values = try Buffer(
-            count: try checkedProduct(options.samples, subsets, tally.levels.count + 1, of: "bootstrap"), allocator: allocator)
+            count: try checkedProduct(options.samples, subsets.list.count, tally.levels.count + 1, of: "bootstrap"),
+            allocator: allocator)
         weights = try Buffer(count: try checkedProduct(workers, patients, of: "bootstrap"), allocator: allocator)
         counts = try Buffer(count: try checkedProduct(workers, tally.counters, of: "bootstrap"), allocator: allocator)
+        sums = try Buffer(
+            count: try checkedProduct(workers, tally.lines, subsets.list.count, of: "bootstrap"), allocator: allocator)
         sorted = try Buffer(count: patients, allocator: allocator)
-        self.members = try Buffer(count: members.count, allocator: allocator)
-        self.members.base.update(from: members.base, count: members.count)
         for index in 0..<patients { sorted.base[index] = UInt32(index) }
         let keys = froc.patients.keys.elements
         heapSort(sorted.elements) { keys[Int($0)] < keys[Int($1)] }
@@ -44,19 +43,15 @@ final class FrocBootstrap {
         var random = SeededRandom(seed: froc.options.seed, image: sample, purpose: .bootstrap)
         for _ in 0..<patients { weight[Int(sorted.base[random.below(patients)])] += 1 }
         let (images, wrong) = tally.run(froc, weight, counts)
-        let levels = tally.levels.count, strata = tally.strata
-        for subset in 0..<subsets {
-            let row = values.base + (sample * subsets + subset) * (levels + 1)
-            let member = members.base + subset * strata
-            func sum(_ line: Int) -> Int {
-                var sum = 0
-                for stratum in 0..<strata where member[stratum] != 0 { sum += counts[line * strata + stratum] }
-                return sum
-            }
-            let lesions = sum(levels + 1)
+        let levels = tally.levels.count, width = subsets.list.count
+        let sums = sums.base + worker * tally.lines * width
+        subsets.add(counts, count: tally.strata, lines: tally.lines, into: sums)
+        for subset in 0..<width {
+            let row = values.base + (sample * width + subset) * (levels + 1)
+            let lesions = sums[(levels + 1) * width + subset]
             for level in 0...levels {
                 let isReached = level == levels || froc.isReached(tally.levels[level], images: images, falsePositives: wrong)
-                row[level] = lesions > 0 && isReached ? Double(sum(level)) / Double(lesions) : .nan
+                row[level] = lesions > 0 && isReached ? Double(sums[level * width + subset]) / Double(lesions) : .nan
             }
         }
     }
@@ -68,7 +63,7 @@ final class FrocBootstrap {
         let width = tally.levels.count + 1
         var count = 0
         for sample in 0..<froc.options.samples {
-            let value = values.base[(sample * subsets + subset) * width + level]
+            let value = values.base[(sample * subsets.list.count + subset) * width + level]
             guard !value.isNaN else { continue }
             scratch[count] = value
             count += 1

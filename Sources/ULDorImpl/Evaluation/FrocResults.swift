@@ -10,7 +10,7 @@ public final class FrocResults {
         public var lesions, hits: Int
     }
 
-    public let subsets: [FrocSubset]
+    private let subsets: FrocSubsets
     public let levels: Buffer<Double>
     private let values: Buffer<Value>
     private let totals: Buffer<Total>
@@ -21,40 +21,32 @@ public final class FrocResults {
         let allocator = froc.options.allocator
         levels = try Buffer(count: given.count, allocator: allocator)
         for (index, level) in given.enumerated() { levels.base[index] = level }
-        subsets = FrocSubset.list(froc)
-        let strata = Swift.max(froc.kinds.count * froc.sizeSlots, 1), width = given.count + 1
-        let members = try Buffer<UInt8>(count: try checkedProduct(subsets.count, strata, of: "subsets"), allocator: allocator)
-        members.elements.update(repeating: 0)
-        if froc.kinds.count > 0 {
-            for (subset, of) in subsets.enumerated() {
-                for stratum in 0..<strata where of.contains(stratum, froc) { members.base[subset * strata + stratum] = 1 }
-            }
-        }
+        subsets = try FrocSubsets(froc)
+        let strata = froc.kinds.count * froc.sizeSlots, width = given.count + 1, subsetCount = subsets.list.count
         let timeline = try FrocTimeline(froc)
         points = GrowableBuffer(allocator: allocator)
-        let order = (0..<given.count).sorted { (given[$0], $0) < (given[$1], $1) }
+        let order = try Buffer<Int>(count: given.count, allocator: allocator)
+        for index in 0..<given.count { order.base[index] = index }
+        heapSort(order.elements) { (given[$0], $0) < (given[$1], $1) }
         let tally = FrocTally(
-            timeline: timeline, levels: UnsafeBufferPointer(start: levels.base, count: given.count), order: order, strata: strata)
-        values = try Buffer(count: try checkedProduct(subsets.count, width, of: "results"), allocator: allocator)
-        totals = try Buffer(count: subsets.count, allocator: allocator)
+            timeline: timeline, levels: UnsafeBufferPointer(start: levels.base, count: given.count),
+            order: UnsafeBufferPointer(order.elements), strata: strata)
+        values = try Buffer(count: try checkedProduct(subsetCount, width, of: "results"), allocator: allocator)
+        totals = try Buffer(count: subsetCount, allocator: allocator)
+        let sums = try Buffer<Int>(count: try checkedProduct(tally.lines, subsetCount, of: "results"), allocator: allocator)
         let counts = try Buffer<Int>(count: tally.counters, allocator: allocator)
         let once = try Buffer<UInt32>(count: froc.patients.count, allocator: allocator)
         once.elements.update(repeating: 1)
         let (images, wrong) = tally.run(froc, once.base, counts.base)
-        for subset in 0..<subsets.count {
-            func sum(_ line: Int) -> Int {
-                var sum = 0
-                for stratum in 0..<strata where members.base[subset * strata + stratum] != 0 {
-                    sum += counts.base[line * strata + stratum]
-                }
-                return sum
-            }
-            let lesions = sum(width)
-            totals.base[subset] = Total(lesions: lesions, hits: sum(given.count))
+        subsets.add(counts.base, count: strata, lines: tally.lines, into: sums.base)
+        for subset in 0..<subsetCount {
+            let lesions = sums.base[width * subsetCount + subset]
+            totals.base[subset] = Total(lesions: lesions, hits: sums.base[given.count * subsetCount + subset])
             for level in 0..<width {
                 let isReached = level == given.count || froc.isReached(given[level], images: images, falsePositives: wrong)
                 values.base[subset * width + level] = Value(
-                    sensitivity: lesions > 0 && isReached ? Double(sum(level)) / Double(lesions) : .nan, isReached: isReached)
+                    sensitivity: lesions > 0 && isReached
+                        ? Double(sums.base[level * subsetCount + subset]) / Double(lesions) : .nan, isReached: isReached)
             }
         }
         let precision = AveragePrecision(
@@ -65,9 +57,9 @@ public final class FrocResults {
         averagePrecision = (sampled, all, coco / 10)
         try draw(timeline, froc)
         guard froc.options.samples > 0 else { return }
-        let bootstrap = try FrocBootstrap(froc, tally, subsets: subsets.count, members: members)
+        let bootstrap = try FrocBootstrap(froc, tally, subsets)
         let scratch = try Buffer<Double>(count: froc.options.samples, allocator: allocator)
-        for subset in 0..<subsets.count {
+        for subset in 0..<subsetCount {
             for level in 0..<width where values.base[subset * width + level].isReached {
                 let (low, high, samples) = bootstrap.interval(subset: subset, level: level, scratch: scratch.elements)
                 let place = subset * width + level
@@ -97,6 +89,9 @@ public final class FrocResults {
     }
 
     var bytes: Int { levels.bytes + values.bytes + totals.bytes + points.bytes }
+    public var subsetCount: Int { subsets.list.count }
+    /// `index` 0..<subsetCount.
+    public func subset(_ index: Int) -> FrocSubset { subsets.list.elements[index] }
     public var pointCount: Int { points.count / 3 }
     public func copyPoints(to out: UnsafeMutablePointer<Double>) {
         if let base = points.elements.baseAddress { out.update(from: base, count: points.count) }

@@ -3,11 +3,12 @@ struct FrocTally {
     let timeline: FrocTimeline
     let levels: UnsafeBufferPointer<Double>
     /// Level numbers by ascending level.
-    let order: [Int]
+    let order: UnsafeBufferPointer<Int>
     let strata: Int
 
     /// Counters that one tally needs: hits at each level and in all, for each stratum, and lesions.
-    var counters: Int { (levels.count + 2) * strata }
+    var counters: Int { lines * strata }
+    var lines: Int { levels.count + 2 }
 
     /// `counts`: ``counters`` values; row l has the hits up to level l, the last but one all hits, the last all lesions. Returns the
     /// number of images and of false positives. `weight` of each patient.
