@@ -91,6 +91,27 @@ def test_processes_stop_together(discs, tmp_path):
     assert (tmp_path / "0").read_bytes() == (tmp_path / "1").read_bytes()
 
 
+def test_processes_mine_together(discs, tmp_path):
+    """Each looks at its share; the set is that of one process, byte for byte, and both learn from it alike."""
+    with uldor.Trainer(discs, **{**SHORT, "epochs": 3}, classes=3, validation_split=None) as run:
+        run.run()
+        run.save(tmp_path / "start")
+    mining = uldor.Mining(first_epoch=0, min_score=0.02, score_threshold=0.01, spare_quantile=0.9)
+    options = dict(init=tmp_path / "start", epochs=1, proposals=100, threads=1, patience=0, mining=mining)
+
+    def work(rank, reduction):
+        with uldor.Trainer(discs, **options, mined_output=tmp_path / "two", reduction=reduction) as run:
+            run.run()
+            run.save(tmp_path / f"{rank}")
+
+    assert together(2, work) == [None, None]
+    assert (tmp_path / "0").read_bytes() == (tmp_path / "1").read_bytes()
+    with uldor.Trainer(discs, **options, mined_output=tmp_path / "one") as run:
+        run.run()
+    assert (tmp_path / "two").read_bytes() == (tmp_path / "one").read_bytes()
+    assert sum(found.why == "chosen" for image in uldor.read_mined(tmp_path / "one") for found in image.detections) >= 4
+
+
 def test_reduction_fails(discs):
     def broken(values):
         raise OSError("the network is down")
