@@ -91,6 +91,54 @@ def test_processes_stop_together(discs, tmp_path):
     assert (tmp_path / "0").read_bytes() == (tmp_path / "1").read_bytes()
 
 
+def test_processes_mine_together(discs, tmp_path):
+    """Each looks at its share; the sets are those of one process, to the byte, and so are the steps, 1e-5 relative."""
+    start = tmp_path / "start.safetensors"
+    with uldor.Trainer(discs, **SHORT) as run:
+        run.run(1)
+        run.save(start)
+    # Everything but the best detection is a candidate.
+    mining = uldor.Mining(first_epoch=0, good_iou=0, score_threshold=0, min_score=0, most=2)
+    options = {name: value for name, value in SHORT.items() if name != "architecture"}
+
+    def work(rank, reduction):
+        name = f"{1 if reduction is None else 2}.{rank}"
+        batch = 4 if reduction is None else 2
+        with uldor.Trainer(discs, **{**options, "batch": batch}, init=start, threads=1, mining=mining, reduction=reduction,
+                           mined_output=tmp_path / f"{name}.jsonl" if rank == 0 else None) as run:
+            run.run(1)
+            run.save(tmp_path / name)
+
+    assert together(2, work) == [None, None]
+    work(0, None)
+    alone, both = (tmp_path / "1.0.jsonl").read_text(), (tmp_path / "2.0.jsonl").read_text()
+    assert alone == both and alone.count('"chosen"') >= 4
+    first, second = flat(tensors(tmp_path / "2.0")), flat(tensors(tmp_path / "2.1"))
+    one = flat(tensors(tmp_path / "1.0"))
+    with uldor.Trainer(discs, **options, init=start, classes=3) as still:
+        still.save(tmp_path / "grown")
+    before = flat(tensors(tmp_path / "grown"))
+    assert (first == second).all()
+    norm = numpy.linalg.norm(one - before)
+    assert norm > 1e-4 and numpy.linalg.norm(first - one) <= 1e-5 * norm
+
+
+def test_a_process_stops_while_it_mines(discs):
+    mining = uldor.Mining(first_epoch=0, score_threshold=0)
+
+    def work(rank, reduction):
+        def progress(event):
+            if rank == 1 and event.kind == "mining":
+                raise KeyError("here")
+
+        with uldor.Trainer(discs, **SHORT, mining=mining, reduction=reduction, progress=progress) as run:
+            run.run()
+
+    errors = together(2, work)
+    assert isinstance(errors[1], KeyError)
+    assert isinstance(errors[0], uldor.Cancelled) and "another process stopped" in str(errors[0])
+
+
 def test_reduction_fails(discs):
     def broken(values):
         raise OSError("the network is down")
