@@ -92,24 +92,51 @@ def test_processes_stop_together(discs, tmp_path):
 
 
 def test_processes_mine_together(discs, tmp_path):
-    """Each looks at its share; the set is that of one process, byte for byte, and both learn from it alike."""
-    with uldor.Trainer(discs, **{**SHORT, "epochs": 3}, classes=3, validation_split=None) as run:
-        run.run()
-        run.save(tmp_path / "start")
-    mining = uldor.Mining(first_epoch=0, min_score=0.02, score_threshold=0.01, spare_quantile=0.9)
-    options = dict(init=tmp_path / "start", epochs=1, proposals=100, threads=1, patience=0, mining=mining)
+    """Each looks at its share; the sets are those of one process, to the byte, and so are the steps, 1e-5 relative."""
+    start = tmp_path / "start.safetensors"
+    with uldor.Trainer(discs, **SHORT) as run:
+        run.run(1)
+        run.save(start)
+    # Everything but the best detection is a candidate.
+    mining = uldor.Mining(first_epoch=0, good_iou=0, score_threshold=0, min_score=0, most=2)
+    options = {name: value for name, value in SHORT.items() if name != "architecture"}
 
     def work(rank, reduction):
-        with uldor.Trainer(discs, **options, mined_output=tmp_path / "two", reduction=reduction) as run:
-            run.run()
-            run.save(tmp_path / f"{rank}")
+        name = f"{1 if reduction is None else 2}.{rank}"
+        batch = 4 if reduction is None else 2
+        with uldor.Trainer(discs, **{**options, "batch": batch}, init=start, threads=1, mining=mining, reduction=reduction,
+                           mined_output=tmp_path / f"{name}.jsonl" if rank == 0 else None) as run:
+            run.run(1)
+            run.save(tmp_path / name)
 
     assert together(2, work) == [None, None]
-    assert (tmp_path / "0").read_bytes() == (tmp_path / "1").read_bytes()
-    with uldor.Trainer(discs, **options, mined_output=tmp_path / "one") as run:
-        run.run()
-    assert (tmp_path / "two").read_bytes() == (tmp_path / "one").read_bytes()
-    assert sum(found.why == "chosen" for image in uldor.read_mined(tmp_path / "one") for found in image.detections) >= 4
+    work(0, None)
+    alone, both = (tmp_path / "1.0.jsonl").read_text(), (tmp_path / "2.0.jsonl").read_text()
+    assert alone == both and alone.count('"chosen"') >= 4
+    first, second = flat(tensors(tmp_path / "2.0")), flat(tensors(tmp_path / "2.1"))
+    one = flat(tensors(tmp_path / "1.0"))
+    with uldor.Trainer(discs, **options, init=start, classes=3) as still:
+        still.save(tmp_path / "grown")
+    before = flat(tensors(tmp_path / "grown"))
+    assert (first == second).all()
+    norm = numpy.linalg.norm(one - before)
+    assert norm > 1e-4 and numpy.linalg.norm(first - one) <= 1e-5 * norm
+
+
+def test_a_process_stops_while_it_mines(discs):
+    mining = uldor.Mining(first_epoch=0, score_threshold=0)
+
+    def work(rank, reduction):
+        def progress(event):
+            if rank == 1 and event.kind == "mining":
+                raise KeyError("here")
+
+        with uldor.Trainer(discs, **SHORT, mining=mining, reduction=reduction, progress=progress) as run:
+            run.run()
+
+    errors = together(2, work)
+    assert isinstance(errors[1], KeyError)
+    assert isinstance(errors[0], uldor.Cancelled) and "another process stopped" in str(errors[0])
 
 
 def test_reduction_fails(discs):
