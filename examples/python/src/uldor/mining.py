@@ -40,7 +40,7 @@ class Mining(NamedTuple):
     def _raw(self) -> Any:
         raw = defaults(_abi.mining_options)
         for name, value in zip(self._fields, self):
-            is_number = dict(_abi.mining_options._fields_)[name] is ctypes.c_double  # type: ignore[arg-type,call-overload]
+            is_number = dict(_abi.mining_options._fields_)[name] is ctypes.c_double  # type: ignore[arg-type]
             setattr(raw, name, float(value) if is_number else int32(name, value))
         return raw
 
