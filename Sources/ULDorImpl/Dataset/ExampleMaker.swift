@@ -6,13 +6,12 @@ import ULDorKernels
 final class ExampleMaker: ExampleWorker {
     private let dataset: Dataset
     private let settings: ExampleSettings
+    private let negatives: MinedExamples?
     private let pipeline: InputPipeline
     private let execution: Execution
     private let volume: SliceVolume
     private let givenMasks: GivenMasks
     private var mask: GrowableBuffer<UInt8>
-    /// A mined negative's mask, column by column.
-    private var cells: GrowableBuffer<UInt8>
     /// For each lesion of the last example, which of the image's it is; -1: a mined negative.
     private(set) var lesionNumbers: GrowableBuffer<Int>
     /// How places of the last example's image and of its input belong together.
@@ -26,12 +25,12 @@ final class ExampleMaker: ExampleWorker {
         guard let table = uk_table_for(Int32(UK_BEST)) else { throw ULDorError(.internal, "no kernels for this CPU") }
         self.dataset = dataset
         self.settings = settings
+        negatives = settings.mined.map { MinedExamples($0) }
         pipeline = InputPipeline(settings.config, resamples: settings.resamples, crops: settings.crops)
         execution = Execution(allocator: allocator, table: table, threads: 1, isExact: false, progress: nil)
         volume = SliceVolume(allocator: allocator)
         givenMasks = GivenMasks(allocator: allocator)
         mask = GrowableBuffer(allocator: allocator)
-        cells = GrowableBuffer(allocator: allocator)
         lesionNumbers = GrowableBuffer(allocator: allocator)
     }
 
@@ -68,7 +67,7 @@ final class ExampleMaker: ExampleWorker {
         let transform = InputTransform(geometry, flipsX: variation.flipsX, flipsY: variation.flipsY)
         self.transform = transform
         try addLesions(image, index, transform, to: example)
-        if let mined = settings.mined, let found = mined.find(index) { try addMined(found, of: mined, transform, to: example) }
+        try addNegatives(index, transform, to: example)
         return example
     }
 
@@ -116,65 +115,49 @@ final class ExampleMaker: ExampleWorker {
         if usesGiven, image.lesionCount > 0 { try givenMasks.begin(dataset, index) }
         for number in 0..<image.lesionCount {
             let lesion = dataset.lesion(image, number)
-            let moved = transform.box(lesion.x1, lesion.y1, lesion.x2, lesion.y2)
-            let box = Box(x1: Float(moved.x1), y1: Float(moved.y1), x2: Float(moved.x2), y2: Float(moved.y2))
-                .clipped(width: Float(transform.width), height: Float(transform.height))
+            let box = inputBox(lesion.x1, lesion.y1, lesion.x2, lesion.y2, transform)
             guard box.isAtLeast(Self.smallestSide) else { continue }
             var region = Example.MaskRegion()
             if usesGiven, let given = try givenMasks.mask(of: lesion) { region = try draw(given, transform) }
             if region.isEmpty, rule == .pseudo || rule == .givenOrPseudo, lesion.hasRecist {
                 region = try drawPseudoMask(transform.recist(lesion.recist), transform)
             }
-            try lesionNumbers.append(number)
-            let memory = try example.append(
-                Example.Lesion(box: box, classIndex: Int32(lesion.classIndex), region: region))
-            if let memory, let base = mask.elements.baseAddress {
-                memory.update(from: base, count: region.width * region.height)
-            }
+            try append(
+                Example.Lesion(box: box, classIndex: Int32(lesion.classIndex), region: region), number: number, to: example)
         }
     }
 
     /// Mined negatives, as examples of the class of false positives.
-    private func addMined(
-        _ image: MinedImage, of mined: MinedSet, _ transform: InputTransform, to example: Example
-    ) throws(ULDorError) {
-        for detection in mined.detections(of: image) where detection.verdict == .chosen {
-            let moved = transform.box(detection.x1, detection.y1, detection.x2, detection.y2)
-            let box = Box(x1: Float(moved.x1), y1: Float(moved.y1), x2: Float(moved.x2), y2: Float(moved.y2))
-                .clipped(width: Float(transform.width), height: Float(transform.height))
+    private func addNegatives(_ index: Int, _ transform: InputTransform, to example: Example) throws(ULDorError) {
+        guard let negatives else { return }
+        for detection in negatives.chosen(in: index) {
+            let box = inputBox(detection.x1, detection.y1, detection.x2, detection.y2, transform)
             guard box.isAtLeast(Self.smallestSide) else { continue }
-            let hasMask = !mined.boxesOnly && !detection.mask.isEmpty
-            let region = hasMask ? try draw(detection.mask, of: mined, transform) : Example.MaskRegion()
-            try lesionNumbers.append(-1)
-            let memory = try example.append(Example.Lesion(box: box, classIndex: 2, region: region))
-            if let memory, let base = mask.elements.baseAddress {
-                memory.update(from: base, count: region.width * region.height)
+            var region = Example.MaskRegion()
+            if let grid = try negatives.mask(of: detection) {
+                region = try draw(grid.region(transform)) { x, y in
+                    negatives.isSet(grid, transform.imageX(x), transform.imageY(y))
+                }
             }
+            try append(Example.Lesion(box: box, classIndex: 2, region: region), number: -1, to: example)
         }
     }
 
-    /// A predicted mask looked up at the centres of the input's pixels.
-    private func draw(
-        _ grid: MaskGrid, of mined: MinedSet, _ transform: InputTransform
-    ) throws(ULDorError) -> Example.MaskRegion {
-        try cells.renew(try checkedProduct(grid.width, grid.height, of: "mask"))
-        var cell = 0, value: UInt8 = 0
-        for run in mined.runs(of: grid) {
-            for _ in 0..<Swift.min(Int(run), cells.count - cell) {
-                cells.elements[cell] = value
-                cell += 1
-            }
-            value = 1 - value
-        }
-        let region = transform.region(
-            transform.box(
-                grid.x, grid.y, grid.x + Double(grid.width) * grid.dx, grid.y + Double(grid.height) * grid.dy))
-        let cells = cells.elements
-        return try draw(region) { x, y in
-            let column = ((transform.imageX(x) - grid.x) / grid.dx).rounded(.down)
-            let row = ((transform.imageY(y) - grid.y) / grid.dy).rounded(.down)
-            guard column >= 0, row >= 0, column < Double(grid.width), row < Double(grid.height) else { return false }
-            return cells[Int(column) * grid.height + Int(row)] != 0
+    /// A box of the image, clipped to the input.
+    private func inputBox(
+        _ x1: Double, _ y1: Double, _ x2: Double, _ y2: Double, _ transform: InputTransform
+    ) -> Box {
+        let moved = transform.box(x1, y1, x2, y2)
+        return Box(x1: Float(moved.x1), y1: Float(moved.y1), x2: Float(moved.x2), y2: Float(moved.y2))
+            .clipped(width: Float(transform.width), height: Float(transform.height))
+    }
+
+    /// With the mask that was drawn last.
+    private func append(_ lesion: Example.Lesion, number: Int, to example: Example) throws(ULDorError) {
+        try lesionNumbers.append(number)
+        let memory = try example.append(lesion)
+        if let memory, let base = mask.elements.baseAddress {
+            memory.update(from: base, count: lesion.region.width * lesion.region.height)
         }
     }
 
