@@ -32,26 +32,18 @@ public struct MiningOptions {
 
     /// Throws INVALID_ARGUMENT with the field's name, its value and its range.
     public func validated() throws(ULDorError) -> MiningOptions {
-        func check(_ name: StaticString, _ value: Int, _ range: ClosedRange<Int>) throws(ULDorError) {
-            guard range.contains(value) else {
-                throw .invalidArgument("mining.\(name) is \(value), not within \(range.lowerBound)...\(range.upperBound)")
-            }
-        }
-        // Not NaN either.
-        func check(_ name: StaticString, _ value: Double) throws(ULDorError) {
-            guard (0...1).contains(value) else { throw .invalidArgument("mining.\(name) is \(value), not within 0...1") }
-        }
-        try check("good_iou", goodOverlap)
-        try check("min_score", leastScore)
-        try check("most", most, 0...1000)
-        try check("spare_quantile", spareQuantile)
-        try check("score_threshold", scoreThreshold)
-        try check("epoch", epoch, 0...1_000_000_000)
-        try check("first_epoch", firstEpoch, 0...100_000)
-        try check("every", every, 0...100_000)
-        try check("threads", Int(threads), 0...1024)
-        try check("streams", streams, 0...64)
-        try check("instructions", Int(instructions), 0...3)
+        let range = OptionRange(group: "mining")
+        try range.check("good_iou", goodOverlap, 0...1)
+        try range.check("min_score", leastScore, 0...1)
+        try range.check("most", most, 0...1000)
+        try range.check("spare_quantile", spareQuantile, 0...1)
+        try range.check("score_threshold", scoreThreshold, 0...1)
+        try range.check("epoch", epoch, 0...1_000_000_000)
+        try range.check("first_epoch", firstEpoch, 0...100_000)
+        try range.check("every", every, 0...100_000)
+        try range.check("threads", Int(threads), 0...1024)
+        try range.check("streams", streams, 0...64)
+        try range.check("instructions", Int(instructions), 0...3)
         return self
     }
 

@@ -62,48 +62,38 @@ public struct TrainerOptions {
 
     /// Throws INVALID_ARGUMENT with the field's name, its value and its range.
     public func validated() throws(ULDorError) -> TrainerOptions {
-        func check(_ name: StaticString, _ value: Int, _ range: ClosedRange<Int>) throws(ULDorError) {
-            guard range.contains(value) else {
-                throw .invalidArgument("options.\(name) is \(value), not within \(range.lowerBound)...\(range.upperBound)")
-            }
-        }
-        // Not NaN either.
-        func check(_ name: StaticString, _ value: Double, _ range: ClosedRange<Double>) throws(ULDorError) {
-            guard range.contains(value) else {
-                throw .invalidArgument("options.\(name) is \(value), not within \(range.lowerBound)...\(range.upperBound)")
-            }
-        }
+        let range = OptionRange(group: "options")
         guard initPath != nil || architecture != nil else {
             throw .invalidArgument("options.init_path and options.architecture are both NULL")
         }
-        if let classes { try check("classes", classes, 2...3) }
-        try check("epochs", epochs, 1...100_000)
-        try check("checkpoint_steps", checkpointSteps, 0...1_000_000_000)
-        try check("batch", batch, 1...1024)
-        try check("accumulation", accumulation, 1...1024)
-        try check("lr", rate, 0...1000)
+        if let classes { try range.check("classes", classes, 2...3) }
+        try range.check("epochs", epochs, 1...100_000)
+        try range.check("checkpoint_steps", checkpointSteps, 0...1_000_000_000)
+        try range.check("batch", batch, 1...1024)
+        try range.check("accumulation", accumulation, 1...1024)
+        try range.check("lr", rate, 0...1000)
         guard momentum >= 0, momentum < 1 else { throw .invalidArgument("options.momentum is \(momentum), not within 0..<1") }
         guard secondMomentum >= 0, secondMomentum < 1 else {
             throw .invalidArgument("options.second_momentum is \(secondMomentum), not within 0..<1")
         }
-        try check("weight_decay", weightDecay, 0...1)
-        try check("lr_factor", rateFactor, 0...1)
-        try check("lr_epochs", rateEpochs, 0...100_000)
-        try check("warmup_steps", warmupSteps, 0...1_000_000_000)
-        try check("clip_norm", clipNorm, 0...1e30)
-        try check("epoch_images", epochImages, 0...1_000_000_000)
-        try check("validation_images", validationImages, 0...1_000_000_000)
-        try check("patience", patience, 0...100_000)
-        if let trainableLayers { try check("trainable_layers", trainableLayers, 0...5) }
-        try check("rpn_samples", anchorSamples, 1...4096)
-        try check("roi_samples", regionSamples, 1...4096)
-        try check("rpn_positive", anchorFraction, 0...1)
-        try check("roi_positive", regionFraction, 0...1)
-        try check("proposals", proposals, 1...4096)
-        if let calibrationImages { try check("calibration_images", calibrationImages, 0...256) }
-        try check("threads", Int(threads), 0...1024)
-        try check("loader_threads", loaderThreads, 1...64)
-        try check("instructions", Int(instructions), 0...3)
+        try range.check("weight_decay", weightDecay, 0...1)
+        try range.check("lr_factor", rateFactor, 0...1)
+        try range.check("lr_epochs", rateEpochs, 0...100_000)
+        try range.check("warmup_steps", warmupSteps, 0...1_000_000_000)
+        try range.check("clip_norm", clipNorm, 0...1e30)
+        try range.check("epoch_images", epochImages, 0...1_000_000_000)
+        try range.check("validation_images", validationImages, 0...1_000_000_000)
+        try range.check("patience", patience, 0...100_000)
+        if let trainableLayers { try range.check("trainable_layers", trainableLayers, 0...5) }
+        try range.check("rpn_samples", anchorSamples, 1...4096)
+        try range.check("roi_samples", regionSamples, 1...4096)
+        try range.check("rpn_positive", anchorFraction, 0...1)
+        try range.check("roi_positive", regionFraction, 0...1)
+        try range.check("proposals", proposals, 1...4096)
+        if let calibrationImages { try range.check("calibration_images", calibrationImages, 0...256) }
+        try range.check("threads", Int(threads), 0...1024)
+        try range.check("loader_threads", loaderThreads, 1...64)
+        try range.check("instructions", Int(instructions), 0...3)
         if let reduction {
             guard (1...65536).contains(reduction.size) else {
                 throw .invalidArgument("reduction.size is \(reduction.size), not within 1...65536")
