@@ -36,7 +36,7 @@ def compare(architecture: str, size: int, threads: int, repeats: int) -> Dict[st
                     process.stdin.write(f"{what}\n")
                     answer = json.loads(process.stdout.readline())
                 except (BrokenPipeError, ValueError):
-                    return found | {"error": f"ended; see log/mining_{architecture}.txt"}
+                    return found | {"error": f"ended with status {process.wait()}; see log/mining_{architecture}.txt"}
                 if number >= WARM_UP:
                     found[what].append(answer)
                 # libomp's threads spin for 200 ms after a region.

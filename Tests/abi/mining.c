@@ -177,7 +177,8 @@ static pthread_t caller;
 static int32_t on_this_thread(void *user, double fraction, const char *image) {
     CHECK(pthread_equal(pthread_self(), caller));
     CHECK(fraction >= 0 && fraction <= 1 && image != NULL && *image != 0);
-    return ++*(int *)user > 2;
+    ++*(int *)user;
+    return fraction > 0.5; /* two of three images are done; it is called while it waits for the next one, too */
 }
 
 static void test_progress(void) {
@@ -188,11 +189,11 @@ static void test_progress(void) {
     options.progress = on_this_thread;
     options.progress_user = &calls;
     CHECK_ERROR(uldor_mine(model, data, path, &options, NULL), ULDOR_ERROR_CANCELLED, "cancel");
-    CHECK(calls == 3 && access(path, F_OK) != 0 && access(part, F_OK) == 0);
+    CHECK(calls > 1 && access(path, F_OK) != 0 && access(part, F_OK) == 0);
     options.progress = NULL;
     uldor_mining_info info = {.struct_size = sizeof info};
     CHECK_OK(uldor_mine(model, data, path, &options, &info));
-    CHECK(info.resumed > 0 && info.images == SOURCE_IMAGES - 1 && access(part, F_OK) != 0);
+    CHECK(info.resumed == 2 && info.images == SOURCE_IMAGES - 1 && access(part, F_OK) != 0);
     unlink(path);
 }
 

@@ -69,12 +69,12 @@ def test_cancelled_anywhere(network, few, whole, tmp_path, options):
     """Again and again, after one image or a few: the same bytes."""
     moments, cancelled, path = random.Random(1), 0, tmp_path / "a"
     while not path.exists():
-        left = moments.randrange(1, 6)
+        left, seen = moments.randrange(1, 6), set()
 
         def progress(done, image):
-            nonlocal left
-            left -= 1
-            return left < 0
+            # Called while it waits for an image, too.
+            seen.add(done)
+            return len(seen) > left
 
         try:
             info = uldor.mine(network, few, path, progress=progress, **options, **OPTIONS)
