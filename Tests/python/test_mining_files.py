@@ -56,10 +56,9 @@ def whole(network, few, tmp_path_factory):
 @pytest.fixture
 def part(network, few, tmp_path):
     """PATH.part of a run that was cancelled after eight images."""
-    calls = iter(range(8))
     with pytest.raises(uldor.Cancelled):
         uldor.mine(network, few, tmp_path / "a", threads=1, streams=1, **OPTIONS,
-                   progress=lambda done, image: next(calls, None) is None)
+                   progress=lambda done, image: done > 7.5 / 20)
     assert not (tmp_path / "a").exists()
     return tmp_path / "a.part"
 
@@ -108,7 +107,7 @@ def test_progress_raises(network, few, whole, tmp_path):
 
 
 def test_killed_at_random_moments(root, weights2, whole, tmp_path):
-    """kill -9, 12 times; then the same bytes."""
+    """kill -9, 12 times and until it met some runs half-way; then the same bytes."""
     code = CHILD.format(tests=str(root / "Tests/python"), package=str(root / "examples/python/src"), count=COUNT, options=OPTIONS)
     moments, kills, path = random.Random(2), 0, tmp_path / "a"
 
@@ -117,8 +116,8 @@ def test_killed_at_random_moments(root, weights2, whole, tmp_path):
         assert process.stdout.readline() == "started\n"
         return process
 
-    done = halves = 0
-    while kills < 12:
+    halves = 0
+    while kills < 12 or (halves < 3 and kills < 100):
         process = child()
         time.sleep(moments.uniform(0, 0.08))
         process.send_signal(signal.SIGKILL)
@@ -129,11 +128,10 @@ def test_killed_at_random_moments(root, weights2, whole, tmp_path):
         if path.exists():
             assert path.read_bytes() == whole
             path.unlink()
-            done += 1
     process = child()
     assert process.communicate()[0] == "done\n" and process.returncode == 0
     assert path.read_bytes() == whole and [file.name for file in tmp_path.iterdir()] == ["a"]
-    assert done < 12 and halves > 3, (done, halves)
+    assert halves >= 3
 
 
 def test_every_ending_of_a_part(network, few, whole, part, tmp_path):
