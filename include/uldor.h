@@ -873,7 +873,7 @@ typedef struct uldor_mining_options {
     double good_iou;           /* 0..1. 0.3 */
     double min_score;          /* 0..1. 0.7 */
     int32_t most;              /* m, 0..1000. 3 */
-    int32_t boxes_only;        /* non-zero: mined examples have no mask, and take no part in the mask loss */
+    int32_t boxes_only;        /* non-zero: mined examples are learnt from without their masks: no part in the mask loss */
     /*
      * Not in the paper: spares what scores so high that it may be a lesion nobody annotated. Where it is below 1, candidates
      * are left out whose S1 is above this quantile of the S1 of all images' best-scoring good detections. 0..1. 1: none

@@ -21,11 +21,17 @@ struct MinedFile {
         let origin = try reader.origin()
         if let data { try reader.compare(origin, [("data", JSONText.quoted(data.hex))]) }
         if let model { try reader.compare(origin, [("model", JSONText.quoted(model.hex))]) }
+        for field in ["good_iou", "min_score", "most", "spare_quantile", "score_threshold", "seed", "epoch", "images"] {
+            guard let text = origin[field] else { throw reader.error("\(field) is missing") }
+            guard let number = Double(text), number >= 0, number.isFinite else {
+                throw reader.error("\(field) is \(text.prefix(80)), not a number from 0 on")
+            }
+        }
         let mined = MinedSet(allocator: allocator)
         switch origin["boxes_only"] {
         case "true": mined.boxesOnly = true
         case "false": break
-        default: throw ULDorError(.format, "\(name):1: boxes_only is not true or false")
+        default: throw reader.error("boxes_only is not true or false")
         }
         while try reader.next(into: mined, isWhole: true) == .image {}
         return mined

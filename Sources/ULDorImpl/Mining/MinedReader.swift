@@ -34,7 +34,7 @@ struct MinedReader {
         return UnsafeBufferPointer(rebasing: rest[..<end])
     }
 
-    private func error(_ what: String, _ status: Status = .format) -> ULDorError {
+    func error(_ what: String, _ status: Status = .format) -> ULDorError {
         ULDorError(status, "\(name):\(line): \(what)")
     }
 

@@ -76,7 +76,7 @@ final class MiningJournal: ByteSink {
             let index = mined.images.elements[mined.images.count - 1].index
             while number < list.count, list[number] < index { number += 1 }
             guard number < list.count, list[number] == index else {
-                throw ULDorError(.format, "\(path): image \(list.examples.name(of: index)) is not one to be mined")
+                throw reader.error("image \(list.examples.name(of: index)) is not one to be mined")
             }
             end = reader.end
         }

@@ -52,7 +52,13 @@ final class MiningStream: Worker {
             }
             try scores.append(MiningRule.Scores(score: found.score, overlap: overlap))
         }
-        let ofLesions = (0..<output.count).filter { output.detections[$0].classIndex == 1 }
+        let window = list.examples.dataset.image(index).window
+        let ofLesions = (0..<output.count).filter {
+            let box = output.detections[$0].box
+            // The input's size is rounded up: what lies in its last row or column alone is nowhere in the image.
+            return output.detections[$0].classIndex == 1 && transform.imageX(Double(box.x1)) < Double(window.width)
+                && transform.imageY(Double(box.y1)) < Double(window.height)
+        }
         let bestGood = rule.bestGood(ofLesions.map { scores.elements[$0] })
         let mined = MinedSet(allocator: allocator)
         try mined.begin(MinedImage(index: index, lesions: lesions.count, isFound: bestGood != nil))
