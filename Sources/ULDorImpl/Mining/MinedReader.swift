@@ -93,7 +93,9 @@ struct MinedReader {
             return .last
         }
         try image(json, into: mined)
-        if isWhole, let last = mined.images.elements.last, mined.detections(of: last).contains(where: { $0.verdict == .candidate }) {
+        if isWhole, let last = mined.images.elements.last,
+            mined.detections(of: last).contains(where: { $0.verdict == .candidate })
+        {
             throw error("a candidate is neither chosen nor left out: the file is not finished")
         }
         return .image
