@@ -63,6 +63,10 @@ $(VENV)/.ready: Tests/requirements.txt | deps
 demo: all $(VENV)/.ready
 	VENV=$(VENV) sh scripts/demo.sh
 
+# The demo weights from nothing.
+weights: all $(VENV)/.ready
+	VENV=$(VENV) sh scripts/weights.sh
+
 test: all $(VENV)/.ready
 	VENV=$(VENV) SWIFT="$(SWIFT)" sh Tests/run.sh
 
@@ -106,4 +110,4 @@ install: all
 clean:
 	rm -rf build .build .build-*
 
-.PHONY: all asan deps demo test parity bench bench-kernels bench-froc wheel install clean
+.PHONY: all asan deps demo weights test parity bench bench-kernels bench-froc wheel install clean

@@ -17,21 +17,10 @@ from torchvision.models.detection.mask_rcnn import MaskRCNNHeads, MaskRCNNPredic
 from torchvision.models.detection.transform import GeneralizedRCNNTransform
 from torchvision.models.resnet import BasicBlock, ResNet
 
-# What libuldor has to know beside the tensors; every other field has torchvision's default (docs/weights.md).
-CONFIG = {
-    "format": 1,
-    "name": "uldor-demo",
-    "version": "1.0",
-    "license": "Apache-2.0",
-    "description": "Narrow ResNet-18 FPN Mask R-CNN trained on drawn CT phantoms only (tools/phantom). It shows that the "
-                   "software works. It has never seen a patient and is of no medical use.",
-    "classes": ["background", "lesion"],
-    # Lesion boxes (RECIST + 5 px) are 15 to 90 px at 0.8 mm; the strides of P2..P6 are 4 to 64.
-    "anchors": {"sizes": [[16, 20], [24, 32], [48, 64], [96, 128], [192, 256]], "aspect_ratios": [0.5, 1.0, 2.0]},
-    "rpn": {"pre_nms_top_n": 500, "post_nms_top_n": 200},  # a slice has a few lesions, not the objects of COCO
-    "box": {"score_threshold": 0.6, "detections": 50},
-    "input": {"mean": 50, "std": 1},
-}
+# What libuldor has to know beside the tensors; every other field has torchvision's default (docs/weights.md). Lesion boxes
+# (RECIST + 5 px) are 15 to 90 px at 0.8 mm, the strides of P2..P6 are 4 to 64; a slice has a few lesions, not the objects of COCO.
+with open(os.path.join(os.path.dirname(os.path.abspath(__file__)), "demo_config.json"), encoding="utf-8") as file:
+    CONFIG = json.load(file)
 STEM, FPN, FC = 16, 64, 128  # ResNet-18 has 64, FPNs 256, their box heads 1024
 
 

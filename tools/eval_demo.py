@@ -17,11 +17,11 @@ import phantom
 import uldor
 
 
-def detect(session: uldor.Session, seed: int, count: int, lesions: Optional[int] = None) -> Tuple[uldor.FrocResult, List[float]]:
-    """The FROC of every detection on `count` phantoms, and for each phantom on which something is found its best score."""
+def detect(session: uldor.Session, seed: int, count: int, lesions: Optional[int] = None, first: int = 0) -> Tuple[uldor.FrocResult, List[float]]:
+    """The FROC of every detection on `count` phantoms from number `first` on, and for each phantom on which something is found its best score."""
     best = []
     with uldor.Froc() as froc:
-        for index in range(count):
+        for index in range(first, first + count):
             drawn = phantom.draw((seed, index), lesions)
             # 1-based boxes of the CSV to continuous coordinates: [x1 - 1, x2).
             boxes = np.array([lesion.box for lesion in drawn.lesions], float).reshape(-1, 4) - [1, 1, 0, 0]
@@ -46,6 +46,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("weights")
     parser.add_argument("--count", type=int, default=200)
+    parser.add_argument("--first", type=int, default=0, help="number of the first; `--seed 1000 --first 1600 --count 100`: validation")
     parser.add_argument("--free", type=int, default=20, help="lesion-free phantoms")
     parser.add_argument("--seed", type=int, default=2000, help="not the one trained with (1000)")
     options = parser.parse_args()
@@ -53,7 +54,7 @@ def main() -> None:
         threshold = model.info.score_threshold
         # The curve needs what the threshold drops.
         with model.session(score_threshold=0.01) as session:
-            result, _ = detect(session, options.seed, options.count)
+            result, _ = detect(session, options.seed, options.count, first=options.first)
         print(f"{options.count} phantoms, {result.lesions} lesions, seed {options.seed}")
         for level in (0.5, 1, 2):
             value, score = sensitivity(result, level)

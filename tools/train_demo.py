@@ -1,14 +1,12 @@
 #!/usr/bin/env python3
-"""Trains the demo model: a narrow Mask R-CNN of torchvision, on drawn phantoms, saved for libuldor.
+"""Trains the demo model with torchvision: a narrow Mask R-CNN, on drawn phantoms, saved for libuldor.
 
-    python tools/train_demo.py --output share/uldor-demo.safetensors
+    python tools/train_demo.py --output demo.safetensors
     torchrun --nproc-per-node 2 tools/train_demo.py --threads 1 ...     (one process a core: faster where cores are shared)
 
-The file in share/ is about 11,500 images of training: one pass over the 1,600 phantoms of seed 1000 in one process, then
-six in two (--resume, --bf16), both with the default learning rate; the second one annealed to zero.
-
-It is also the recipe for training with torchvision and deploying with libuldor: build any ResNet-FPN Mask R-CNN and export
-it with its configuration (demo_model.py), feed it what ct_input.prepare yields (demo_data.py), train as ever (here).
+The recipe for training with torchvision and deploying with libuldor: build any ResNet-FPN Mask R-CNN and export it with its
+configuration (demo_model.py), feed it what ct_input.prepare yields (demo_data.py), train as ever (here). The file in share/ is
+not made by it but by the library itself (scripts/weights.sh, `make weights`).
 Needs torch, torchvision, safetensors, numpy, pillow, scipy and opencv-python-headless.
 """
 import argparse
@@ -54,7 +52,7 @@ def average_gradients(model):
 
 def arguments():
     parser = argparse.ArgumentParser(description="Trains the demo model on drawn phantoms.")
-    parser.add_argument("--output", default="share/uldor-demo.safetensors")
+    parser.add_argument("--output", default="demo.safetensors")
     parser.add_argument("--count", type=int, default=1600, help="phantoms to train on")
     parser.add_argument("--seed", type=int, default=1000, help="of the phantoms and of the training; evaluate with another")
     parser.add_argument("--epochs", type=int, default=8)
