@@ -1,0 +1,2 @@
+def write(found, work, output):
+    print("TODO")

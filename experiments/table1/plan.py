@@ -1,0 +1,100 @@
+"""Which trainings there are, what each begins with, and the command that runs it."""
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Dict, List, Optional, Sequence, Tuple
+
+from recipes import Recipe, network_options
+from sets import DataSet
+
+MINE = ("--mine",)
+# What makes a row of Table 1; + HNEM + FP is HNEM's weights, measured otherwise.
+ROWS: Dict[str, Tuple[str, ...]] = {"no-mask": ("--no-mask-loss",), "mask": (), "hnem": MINE}
+# One difference each from HNEM.
+ABLATIONS: Dict[str, Tuple[str, ...]] = {
+    "m = 1": MINE + ("--mine-most", "1"),
+    "m = 10": MINE + ("--mine-most", "10"),
+    "good IoU 0.1": MINE + ("--mine-good-iou", "0.1"),
+    "good IoU 0.5": MINE + ("--mine-good-iou", "0.5"),
+    "least score 0.5": MINE + ("--mine-min-score", "0.5"),
+    "least score 0.9": MINE + ("--mine-min-score", "0.9"),
+    "mined once": MINE + ("--mine-every", "0"),
+    "boxes only": MINE + ("--mine-boxes-only",),
+    "spare quantile 0.5": MINE + ("--mine-spare", "0.5"),
+}
+START = "start"
+
+
+@dataclass(frozen=True)
+class Training:
+    data: DataSet
+    name: str
+    seed: int
+    options: Tuple[str, ...]
+    folder: Path
+    before: Optional["Training"] = None  # whose weights it begins with
+
+    @property
+    def weights(self) -> Path:
+        return self.folder / "weights.safetensors"
+
+    @property
+    def mined(self) -> Path:
+        return self.folder / "mined.jsonl"
+
+    @property
+    def mines(self) -> bool:
+        return "--mine" in self.options
+
+    @property
+    def result(self) -> Path:
+        return self.folder / "result.json"
+
+    @property
+    def label(self) -> str:
+        return f"{self.data.name}, {self.name}, seed {self.seed}"
+
+    def arguments(self) -> List[str]:
+        """Of `uldor train`: all that decides what comes out."""
+        begin = ["--init", str(self.before.weights)] if self.before else []
+        mined = ["--mined-out", str(self.mined)] if self.mines else []
+        return [*self.data.read, *begin, *self.options, *mined, "--seed", str(self.seed)]
+
+    def done(self) -> bool:
+        """Whether its result is there and of these very arguments, and of the present weights it begins with."""
+        if self.before and not self.before.done():
+            return False
+        try:
+            return bool(json.loads(self.result.read_text())["arguments"] == self.arguments())
+        except (OSError, ValueError, KeyError):
+            return False
+
+
+def folder_of(work: Path, data: DataSet, name: str, seed: int) -> Path:
+    plain = "".join(c if c.isalnum() or c in "-." else "-" for c in name.replace(" = ", ""))
+    return work / data.name / f"{plain}.{seed}"
+
+
+def starts(data: DataSet, recipe: Recipe, seeds: Sequence[int], work: Path) -> Dict[int, Training]:
+    """What each seed begins with: random weights that have seen the annotated lesions without any mask, so that what all rows share
+    knows nothing of what they are compared for."""
+    options = (*network_options(recipe), "--epochs", str(recipe.start_epochs), "--no-mask-loss", *recipe.options)
+    return {seed: Training(data, START, seed, options, folder_of(work, data, START, seed)) for seed in seeds}
+
+
+def plan(data: DataSet, recipe: Recipe, seeds: Sequence[int], work: Path, ablations: Sequence[str] = (),
+         begin: Optional[Dict[int, Training]] = None) -> List[Training]:
+    """In the order in which they are run: the rows seed by seed, then the ablations with the first seed."""
+    trainings: List[Training] = []
+    if begin is None and recipe.start is None:
+        begin = starts(data, recipe, seeds, work)
+        trainings += begin.values()
+    run = ("--epochs", str(recipe.epochs), *recipe.options)
+
+    def training(name: str, more: Tuple[str, ...], seed: int) -> Training:
+        first = () if recipe.start is None else ("--init", recipe.start, *network_options(recipe))
+        return Training(data, name, seed, (*first, *run, *more), folder_of(work, data, name, seed), begin[seed] if begin else None)
+
+    trainings += [training(name, more, seed) for seed in seeds for name, more in ROWS.items()]
+    trainings += [training(name, ABLATIONS[name], seeds[0]) for name in ablations]
+    return trainings
