@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence
 
 import limits
+import mining
 import training
 from latency import SCALING
 from memory import TOOL
@@ -151,11 +152,22 @@ def train(results: Results) -> str:
     return table(["step of SGD", "libuldor s", "peak MiB", "torchvision s", "peak MiB", "time, libuldor / torchvision", "memory"], lines)
 
 
+def mine(results: Results) -> str:
+    lines = []
+    for row in results["mining"]:
+        what = f"{row['architecture']}-FPN, {row['size']} x {row['size']}, {row['threads']} threads"
+        lines.append([what, f"failed: {row['error']}", *["–"] * 3] if "error" in row else [
+            what, number(mining.rate(row, "mine"), 2), number(mining.rate(row, "detect"), 2), number(mining.ratio(row), 2),
+            f"{100 * mining.share(row):.0f} %"])
+    return table(["mining", "images/s", "read and detected one by one, images/s", "ratio", "part of an epoch with mining"], lines)
+
+
 PARTS: Dict[str, tuple[str, str, Callable[[Results], str]]] = {
     "latency": ("Latency", "latency", latency), "memory": ("Memory and cold start", "memory", memory),
     "growth": ("Memory after many sizes", "growth", growth), "stages": ("libuldor's stages", "latency", stage_times),
     "sizes": ("Latency over the size", "sizes", sizes), "threads": ("Latency over threads", "threads", threads),
-    "slices": ("Slices of a volume", "slices", slices), "training": ("Training", "training", train)}
+    "slices": ("Slices of a volume", "slices", slices), "training": ("Training", "training", train),
+    "mining": ("Mining", "mining", mine)}
 
 
 def caption(results: Results) -> str:

@@ -24,13 +24,15 @@ import curves
 import latency
 import machine
 import memory
+import mining
 import training
 from configuration import ANY_SIZE, BENCH, BUILD, DETECTIONS
 from engines import ENGINES, MAIN
 
 SECTIONS: Dict[str, Callable[[Any], Any]] = {
     "latency": latency.measure, "memory": memory.measure, "growth": memory.growth, "sizes": curves.over_sizes,
-    "threads": curves.over_threads, "slices": curves.over_slices, "training": training.measure}
+    "threads": curves.over_threads, "slices": curves.over_slices, "training": training.measure,
+    "mining": mining.measure}
 
 
 def _words(text: str) -> List[str]:

@@ -81,15 +81,18 @@ def main() -> None:
         save(case, "gradient", gradient, True)
         save(case, "input_gradient", x.grad, True)
 
-    w = draw(150)
-    save("sgd", "weights", w)
-    optimizer = torch.optim.SGD([w], lr=0.03, momentum=0.9, weight_decay=0.05)
-    for step in range(3):
-        gradient = torch.randn(150)
-        w.grad = gradient.double()
-        optimizer.step()
-        save("sgd", f"gradient.{step}", gradient)
-        save("sgd", f"weights.{step}", w)
+    for case, optimiser in (
+            ("sgd", lambda w: torch.optim.SGD([w], lr=0.03, momentum=0.9, weight_decay=0.05)),
+            ("adamw", lambda w: torch.optim.AdamW([w], lr=0.03, betas=(0.9, 0.99), weight_decay=0.05))):
+        w = draw(150)
+        save(case, "weights", w)
+        moves = optimiser(w)
+        for step in range(3):
+            gradient = torch.randn(150)
+            w.grad = gradient.double()
+            moves.step()
+            save(case, f"gradient.{step}", gradient)
+            save(case, f"weights.{step}", w)
     safetensors_file.save(FIXTURE, tensors)
 
 

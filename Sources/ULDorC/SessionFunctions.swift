@@ -45,6 +45,8 @@ private func readOptions(_ pointer: UnsafePointer<uldor_session_options>?) throw
     options.noResampling = raw.no_resampling != 0
     options.noBodyCrop = raw.no_body_crop != 0
     options.exact = raw.exact != 0
+    options.keepsFalsePositives = raw.keep_false_positives != 0
+    guard raw.reserved == 0 else { throw .invalidArgument("options.reserved is \(raw.reserved), not 0") }
     guard raw.memory_limit >= 0 else { throw .invalidArgument("options.memory_limit is \(raw.memory_limit), less than 0") }
     options.memoryLimit = raw.memory_limit == 0 ? nil : Int(clamping: raw.memory_limit)
     return options

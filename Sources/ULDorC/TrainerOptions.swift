@@ -26,6 +26,7 @@ var trainerDefaults: uldor_trainer_options {
     options.proposals = Int32(known.proposals)
     options.calibration_images = -1
     options.loader_threads = Int32(known.loaderThreads)
+    options.second_momentum = known.secondMomentum
     return options
 }
 
@@ -97,10 +98,18 @@ func readTrainerOptions(_ pointer: UnsafePointer<uldor_trainer_options>) throws(
         throw .invalidArgument("options.on_bad_image is \(raw.on_bad_image), not within 0...1")
     }
     options.skipsBadImages = raw.on_bad_image == Int32(ULDOR_BAD_SKIP)
+    options.mining = try raw.mining.map { (mining) throws(ULDorError) in try readMiningOptions(mining) }
+    options.minedPath = text(raw.mined_path)
+    options.minedOutputPath = text(raw.mined_output_path)
+    options.acceptsAnyModelsMined = raw.mined_by_any_model != 0
+    guard raw.reserved == 0 else { throw .invalidArgument("options.reserved is \(raw.reserved), not 0") }
     options.threads = raw.threads
     options.loaderThreads = Int(raw.loader_threads)
     options.instructions = raw.instructions
     options.isExact = raw.exact != 0
+    options.optimiser = try choice(raw.optimiser, "optimiser", "0...1")
+    options.secondMomentum = raw.second_momentum
+    options.rateSchedule = try choice(raw.lr_schedule, "lr_schedule", "0...1")
     return options
 }
 

@@ -3,6 +3,7 @@
  *
  * A refused call returns INVALID_ARGUMENT, names the parameter, and leaves the out-parameter as it was.
  */
+#include "source.h"
 #include "support.h"
 
 static uldor_model *model;
@@ -73,6 +74,22 @@ static void null_pointers_of_session(void) {
     REFUSED(uldor_session_run_stage(session, 0, tensors, NULL), "outputs");
     CHECK_OK(uldor_session_free(NULL));
     CHECK(uldor_session_last_error(NULL) != NULL);
+}
+
+static void null_pointers_of_mining(void) {
+    uldor_mining_options options;
+    uldor_mining_info info = {.struct_size = sizeof info, .images = 77};
+    uldor_dataset *data;
+    open_source(NULL, &data);
+    CHECK_OK(uldor_mining_options_init(&options, sizeof options));
+    REFUSED(uldor_mining_options_init(NULL, sizeof options), "options");
+    REFUSED(uldor_mine(NULL, data, "/tmp/nowhere/mined", &options, &info), "model");
+    REFUSED(uldor_mine(model, NULL, "/tmp/nowhere/mined", &options, &info), "dataset");
+    REFUSED(uldor_mine(model, data, NULL, &options, &info), "path");
+    REFUSED(uldor_mine((uldor_model *)(void *)data, data, "/tmp/nowhere/mined", &options, &info), "model");
+    REFUSED(uldor_mine(model, (const uldor_dataset *)(const void *)model, "/tmp/nowhere/mined", &options, &info), "dataset");
+    CHECK_INT(info.images, 77);
+    CHECK_OK(uldor_dataset_free(data));
 }
 
 static void null_pointers_of_result(void) {
@@ -171,6 +188,7 @@ int main(void) {
     }
     RUN(null_pointers_of_model);
     RUN(null_pointers_of_session);
+    RUN(null_pointers_of_mining);
     RUN(null_pointers_of_result);
     RUN(null_pointers_of_tensors);
     RUN(wrong_handles);

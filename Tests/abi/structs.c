@@ -66,7 +66,7 @@ static uldor_status use_allocator(union later *later) {
 static const struct input_struct {
     const char *name;
     size_t size;
-    size_t older[3]; /* sizes at which an older version could have ended: boundaries of fields; 0: none */
+    size_t older[4]; /* sizes at which an older version could have ended: boundaries of fields; 0: none */
     init_function init;
     use_function use;
 } inputs[] = {
@@ -74,7 +74,8 @@ static const struct input_struct {
      {offsetof(uldor_model_options, threads), offsetof(uldor_model_options, config), sizeof(size_t)},
      init_model_options, use_model_options},
     {"uldor_session_options", sizeof(uldor_session_options),
-     {offsetof(uldor_session_options, memory_limit), offsetof(uldor_session_options, threads), sizeof(size_t)},
+     {offsetof(uldor_session_options, keep_false_positives), offsetof(uldor_session_options, memory_limit),
+      offsetof(uldor_session_options, threads), sizeof(size_t)},
      init_session_options, use_session_options},
     {"uldor_image", sizeof(uldor_image), {offsetof(uldor_image, slice_interval_mm), 0, 0}, init_image, use_image},
     {"uldor_allocator", sizeof(uldor_allocator), {0, 0, 0}, init_allocator, use_allocator},
@@ -127,7 +128,7 @@ static void use_refuses_sizes(void) {
 
 static void older_and_newer_programs(void) {
     for (int i = 0; i < INPUTS; i++) {
-        for (int k = 0; k < 3 && inputs[i].older[k]; k++) {
+        for (int k = 0; k < 4 && inputs[i].older[k]; k++) {
             union later later;
             /* What lies behind an older program's struct is not the library's to read. */
             memset(&later, 0xff, sizeof later);

@@ -3,6 +3,7 @@
  * from another thread
  */
 #define _GNU_SOURCE
+#include "source.h"
 #include "support.h"
 
 #include <math.h>
@@ -10,58 +11,8 @@
 #include <stdatomic.h>
 #include <unistd.h>
 
-enum { WIDTH = 64, HEIGHT = 64, IMAGES = 4 };
-
-static int16_t pixels[WIDTH * HEIGHT];
 static uldor_dataset *data;
 static char folder[64];
-
-/* ------------------------------------------------------------------------------------------ A host's source */
-
-static int32_t describe(void *user, int64_t index, uldor_source_image *image) {
-    (void)user;
-    image->width = WIDTH;
-    image->height = HEIGHT;
-    image->split = index < IMAGES - 1 ? ULDOR_SPLIT_TRAIN : ULDOR_SPLIT_VALIDATION;
-    image->lesions = 1;
-    image->spacing_x_mm = image->spacing_y_mm = 0.8;
-    image->slice_interval_mm = 2;
-    return 0;
-}
-
-static int32_t annotate(void *user, int64_t index, int32_t lesion, uldor_source_lesion *annotation) {
-    static const double recist[8] = {22, 30, 40, 30, 31, 24, 31, 37};
-    (void)user, (void)index, (void)lesion;
-    annotation->has_recist = 1;
-    memcpy(annotation->recist, recist, sizeof recist);
-    return 0;
-}
-
-static int32_t read_image(void *user, int64_t index, uldor_image *image, void **token) {
-    (void)user, (void)index, (void)token;
-    image->type = ULDOR_INT16;
-    image->width = WIDTH;
-    image->height = HEIGHT;
-    image->data = pixels;
-    image->data_bytes = sizeof pixels;
-    return 0;
-}
-
-static void open_data(const uldor_allocator *allocator, uldor_dataset **dataset) {
-    uldor_source source;
-    uldor_dataset_options options;
-    CHECK_OK(uldor_source_init(&source, sizeof source));
-    CHECK_OK(uldor_dataset_options_init(&options, sizeof options));
-    source.count = IMAGES;
-    source.describe = describe;
-    source.annotate = annotate;
-    source.read = read_image;
-    options.allocator = allocator;
-    if (uldor_dataset_open_callbacks(&source, &options, dataset) < 0) {
-        printf("%s\n", uldor_last_error());
-        exit(2);
-    }
-}
 
 static uldor_trainer_options small_options(void) {
     uldor_trainer_options options;
@@ -83,11 +34,13 @@ static void test_defaults(void) {
     NEED_OK(uldor_trainer_options_init(&o, sizeof o));
     CHECK(o.epochs == 12 && o.checkpoint_steps == 200 && o.batch == 2 && o.accumulation == 1 && o.seed == 0);
     CHECK(o.lr == 1e-3 && o.momentum == 0.9 && o.weight_decay == 1e-4 && o.lr_factor == 0.1 && o.lr_epochs == 4);
+    CHECK(o.optimiser == ULDOR_OPTIMISER_SGD && o.second_momentum == 0.999 && o.lr_schedule == ULDOR_RATE_STEPS);
     CHECK(o.warmup_steps == 0 && o.clip_norm == 0 && o.epoch_images == 0 && o.validation_images == 0 && o.patience == 4);
     CHECK(o.trainable_layers == -1 && o.train_split == 1 && o.validation_split == 2 && o.rpn_samples == 256);
     CHECK(o.roi_samples == 512 && o.rpn_positive == 0.5 && o.roi_positive == 0.25 && o.proposals == 2000);
     CHECK(o.no_mask_loss == 0 && o.calibration_images == -1 && o.on_bad_image == 0 && o.threads == 0 && o.loader_threads == 1);
     CHECK(o.allocator == NULL && o.reduction == NULL && o.augmentation == NULL && o.output_path == NULL && o.resume == 0);
+    CHECK(o.mining == NULL && o.mined_path == NULL && o.mined_output_path == NULL && o.mined_by_any_model == 0);
     CHECK_ERROR(uldor_trainer_options_init(NULL, sizeof o), ULDOR_ERROR_INVALID_ARGUMENT, "options");
     CHECK_ERROR(uldor_trainer_options_init(&o, 4), ULDOR_ERROR_INVALID_ARGUMENT, "struct_size");
 }
@@ -153,8 +106,22 @@ static void test_fields(void) {
     REFUSED(clip_norm, INFINITY);
     REFUSED(momentum, 1);
     REFUSED(loader_threads, 0);
+    REFUSED(optimiser, 2);
+    REFUSED(optimiser, -1);
+    REFUSED(second_momentum, 1);
+    REFUSED(lr_schedule, 2);
+    REFUSED(lr_schedule, -1);
     REFUSED(output_path, "");
+    REFUSED(mined_path, "");
     uldor_trainer_options o = small_options();
+    uldor_mining_options mining;
+    CHECK_OK(uldor_mining_options_init(&mining, sizeof mining));
+    o.mining = &mining;
+    mining.most = -1;
+    CHECK_ERROR(uldor_trainer_create(data, NULL, &o, &trainer), ULDOR_ERROR_INVALID_ARGUMENT, "mining.most");
+    mining.struct_size = 4;
+    CHECK_ERROR(uldor_trainer_create(data, NULL, &o, &trainer), ULDOR_ERROR_INVALID_ARGUMENT, "struct_size");
+    o.mining = NULL;
     uldor_reduction reduction = {.struct_size = sizeof reduction, .size = 1};
     o.reduction = &reduction;
     CHECK_ERROR(uldor_trainer_create(data, NULL, &o, &trainer), ULDOR_ERROR_INVALID_ARGUMENT, "sum_doubles");
@@ -290,7 +257,7 @@ static void test_keeps_its_data(void) {
     uldor_dataset *own = NULL;
     uldor_trainer *trainer = NULL;
     uldor_trainer_options options = small_options();
-    open_data(NULL, &own);
+    open_source(NULL, &own);
     NEED_OK(uldor_trainer_create(own, NULL, &options, &trainer));
     CHECK_OK(uldor_dataset_free(own));
     CHECK_OK(uldor_trainer_run(trainer, 0));
@@ -298,10 +265,9 @@ static void test_keeps_its_data(void) {
 }
 
 int main(void) {
-    draw_slice(pixels, WIDTH, HEIGHT);
     snprintf(folder, sizeof folder, "/tmp/uldor-abi-trainer-XXXXXX");
     if (!mkdtemp(folder)) return 2;
-    open_data(NULL, &data);
+    open_source(NULL, &data);
     RUN(test_defaults);
     RUN(test_arguments);
     RUN(test_fields);

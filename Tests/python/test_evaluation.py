@@ -114,6 +114,38 @@ def test_rules_for_false_positives():
         assert not a.reached or a.sensitivity == b.sensitivity
 
 
+def test_false_positives_of_a_model_come_last(model3):
+    """Detections of a network of 3 classes: up to the last lesion detection the curve is the one without false positives."""
+    import training_data
+
+    with model3.session(score_threshold=0.01, keep_false_positives=True, class_rule="best_class") as both, \
+            model3.session(score_threshold=0.01, class_rule="best_class") as lesions:
+        for convention in ("paper", "deeplesion"):
+            frocs = [uldor.Froc(convention=convention, false_positives=rule) for rule in ("ignore", "lesion_score", "score")]
+            alone = uldor.Froc(convention=convention)
+            for number in range(12):
+                image, x, y, radius = training_data.disc(number)
+                truth = [(x - radius, y - radius, x + radius, y + radius)]
+                with both.detect(image, spacing=0.8) as found:
+                    detections = found.boxes, found.scores.astype(float)
+                    columns = dict(classes=found.labels, lesion_scores=[d.lesion_probability for d in found])
+                    assert set(found.labels) == {1, 2}
+                    # What is nearest to the lesion counts as it, so that the curve has steps.
+                    truth.append(tuple(found.boxes[numpy.flatnonzero(found.labels == 1 + number % 2)[number // 2]]))
+                    for froc in frocs:
+                        froc.add(number, truth, *detections, **columns)
+                with lesions.detect(image, spacing=0.8) as found:
+                    assert set(found.labels) == {1}
+                    alone.add(number, truth, found.boxes, found.scores.astype(float))
+            without, *appended = [froc.compute(LEVELS) for froc in frocs]
+            expected = alone.compute(LEVELS).curve
+            same(without.curve, expected)
+            assert len(expected) > 20
+            for result in appended:
+                same(result.curve[:len(expected), 1:], expected[:, 1:])
+                assert result.curve[-1, 1] > expected[-1, 1] and result.curve[-1, 2] > expected[-1, 2]
+
+
 def test_published_algorithm():
     for seed in range(6):
         images = random_images(seed)

@@ -13,6 +13,7 @@ from training_data import SHORT
 @pytest.mark.parametrize("name, values", [
     ("epochs", [0, 100001]), ("checkpoint_steps", [-1, 2 * 10**9]), ("batch", [0, 1025]), ("accumulation", [0, 1025]),
     ("lr", [-1.0, 1001.0, math.nan, math.inf]), ("momentum", [-0.1, 1.0, math.nan]), ("weight_decay", [-0.1, 1.1, math.nan]),
+    ("second_momentum", [-0.1, 1.0, math.nan]),
     ("lr_factor", [-0.1, 1.1, math.nan]), ("lr_epochs", [-1, 100001]), ("warmup_steps", [-1, 2 * 10**9]),
     ("clip_norm", [-1.0, math.nan, math.inf]), ("epoch_images", [-1, 2 * 10**9]), ("validation_images", [-1, 2 * 10**9]),
     ("patience", [-1, 100001]), ("trainable_layers", [-2, 6]), ("rpn_samples", [0, 4097]), ("roi_samples", [0, 4097]),
@@ -48,7 +49,13 @@ def test_paths_that_are_one(discs, tmp_path):
         uldor.Trainer(discs, output=tmp_path / "a", checkpoint=tmp_path / "a", **SHORT)
 
 
+@pytest.mark.parametrize("name", ["optimiser", "lr_schedule"])
+def test_choices(discs, name):
+    with pytest.raises(ValueError, match=f"{name}.*'adam'"):
+        uldor.Trainer(discs, **SHORT, **{name: "adam"})
+
+
 def test_unknown_keyword(discs):
-    for name in ("learning_rate", "struct_size", "log_user"):
+    for name in ("learning_rate", "struct_size", "log_user", "reserved"):
         with pytest.raises(TypeError, match=name):
             uldor.Trainer(discs, **SHORT, **{name: 1})

@@ -51,6 +51,33 @@ def test_resume_after_every_step(discs, whole, tmp_path):
     assert rounds == 6 and same(tmp_path, whole)
 
 
+def test_adamw(discs, whole, tmp_path):
+    """Learns, and ends with the same bits for other threads and a break after every step."""
+    options = dict(optimiser="adamw", lr=1e-3, lr_schedule="cosine", weight_decay=0.01, epochs=3)
+    losses, rates = [], []
+
+    def watch(event):
+        (losses if event.kind == "epoch" else rates).append(event)
+
+    once, parts = tmp_path / "once", tmp_path / "parts"
+    once.mkdir(), parts.mkdir()
+    with trainer(discs, once, threads=1, progress=lambda e: watch(e) if e.kind in ("step", "epoch") else None, **options) as run:
+        assert run.run().status == "finished"
+    assert losses[-1].loss < 0.8 * losses[0].loss
+    assert [e.lr for e in rates] == pytest.approx([5e-4 * (1 + math.cos(math.pi * step / 9)) for step in range(9)], rel=1e-12)
+    for _ in range(9):
+        with trainer(discs, parts, threads=3, **options) as run:
+            run.run(1)
+            run.write_checkpoint()
+    assert same(once, parts)
+    kept, plain = tensors(once / "run.checkpoint"), tensors(whole / "run.checkpoint")
+    assert kept["training.second_momentum"].shape == kept["training.momentum"].shape
+    assert (kept["training.second_momentum"] >= 0).all() and kept["training.second_momentum"].any()
+    assert "training.second_momentum" not in plain
+    with pytest.raises(uldor.InvalidArgument, match="epochs is 3 there, 4 here"):
+        trainer(discs, once, **{**options, "epochs": 4})
+
+
 def test_iteration(discs, whole, tmp_path):
     with trainer(discs, tmp_path) as run:
         assert len(run) == 6

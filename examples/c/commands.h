@@ -8,6 +8,7 @@ int command_detect(int argc, char **argv);
 int command_evaluate(int argc, char **argv);
 int command_froc(int argc, char **argv);
 int command_info(int argc, char **argv);
+int command_mine(int argc, char **argv);
 int command_pseudo_mask(int argc, char **argv);
 int command_train(int argc, char **argv);
 

@@ -27,6 +27,7 @@ static const char help[] =
     "      --min-score S         drop findings below this score, 0..1\n"
     "      --max-detections N    at most N findings a slice\n"
     "      --class-rule RULE     per-class or best-class\n"
+    "      --keep-false-positives        show what a model of 3 classes takes for a false positive, too\n"
     "      --no-resampling       take the pixels as they are; needs no spacing\n"
     "      --no-body-crop        look at the whole slice\n"
     "      --config FILE         JSON to use instead of the configuration in the weights\n"
@@ -110,6 +111,7 @@ static const option_row rows[] = {
     {"info", 0, required_argument, option_text, INTO(info)},
     {"slices", 0, required_argument, take_slices, INTO(first_slice)},
     {"orientation", 0, required_argument, take_orientation, INTO(orientation)},
+    {"keep-false-positives", 0, no_argument, option_set, INTO(session.keep_false_positives), 1},
     {"config", 0, required_argument, option_text, INTO(config)},
     {"json", 'j', required_argument, option_text, INTO(json)},
     {"overlay", 'o', required_argument, option_text, INTO(overlay)},

@@ -92,6 +92,7 @@ int evaluate_options_parse(int argc, char **argv, evaluate_options *o) {
     uldor_session_options_init(&o->session, sizeof o->session);
     o->froc.froc.convention = FROC_BOTH;
     o->session.score_threshold = 0.01f;
+    o->session.keep_false_positives = 1; /* the curve's "+ FP" appends them */
     const option_group groups[] = {{rows, o},
                                    {data_option_rows, &o->data},
                                    {detector_option_rows, &o->session},

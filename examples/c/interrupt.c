@@ -13,6 +13,7 @@
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static uldor_session *session;
 static uldor_trainer *trainer;
+static bool is_asked;
 static const char *unfinished;
 static atomic_int received;
 static sigset_t waited;
@@ -25,7 +26,7 @@ static void *wait_for_signals(void *unused) {
         if (sigwait(&waited, &signal_number) != 0) continue;
         pthread_mutex_lock(&lock);
         bool first = atomic_exchange(&received, signal_number) == 0;
-        if (!first || (session == NULL && trainer == NULL)) {
+        if (!first || (session == NULL && trainer == NULL && !is_asked)) {
             if (unfinished != NULL) unlink(unfinished);
             progress_erase_raw();
             ssize_t written = write(STDERR_FILENO, message, sizeof message - 1);
@@ -64,6 +65,12 @@ void interrupt_set_session(uldor_session *value) {
 void interrupt_set_trainer(uldor_trainer *value) {
     pthread_mutex_lock(&lock);
     trainer = value;
+    pthread_mutex_unlock(&lock);
+}
+
+void interrupt_set_asked(bool value) {
+    pthread_mutex_lock(&lock);
+    is_asked = value;
     pthread_mutex_unlock(&lock);
 }
 

@@ -2,8 +2,9 @@
  * interrupt.h - Ctrl-C, SIGTERM and SIGHUP
  *
  * One thread waits for the signals, so that what happens then is ordinary code: uldor_session_cancel() may not be called
- * from a signal handler. While a session detects or a trainer runs, the first signal cancels it and the tool winds up by
- * itself; at any other time, and on the second signal, the thread removes the unfinished output file and ends the process.
+ * from a signal handler. While a session detects, a trainer runs or a call asks interrupt_received() by itself, the first
+ * signal stops it and the tool winds up; at any other time, and on the second signal, the thread removes the unfinished output
+ * file and ends the process.
  */
 #ifndef INTERRUPT_H
 #define INTERRUPT_H
@@ -18,6 +19,8 @@ int interrupt_start(void);
 void interrupt_set_session(uldor_session *session);
 /* The same for a trainer. */
 void interrupt_set_trainer(uldor_trainer *trainer);
+/* Whether a call runs that asks interrupt_received(), from its progress, and stops. */
+void interrupt_set_asked(bool value);
 /* The signal that came in, or 0. */
 int interrupt_received(void);
 /* How a command ends that would end with `code`: where a signal came in, with 128 + it, and `text` is said. */

@@ -20,6 +20,7 @@ static const char help[] =
     "  evaluate       detect on a data set and measure how well\n"
     "  froc           measure detections against DeepLesion's annotations\n"
     "  info           show what a weights file holds\n"
+    "  mine           find a model's hard negatives in a data set, to learn from\n"
     "  pseudo-mask    draw the mask that two RECIST diameters span\n"
     "  train          train a detector on a data set of DeepLesion's layout\n"
     "\n"
@@ -38,8 +39,9 @@ static int run(int argc, char **argv) {
     static const struct {
         const char *name;
         int (*run)(int argc, char **argv);
-    } commands[] = {{"detect", command_detect}, {"evaluate", command_evaluate},       {"froc", command_froc},
-                    {"info", command_info},     {"pseudo-mask", command_pseudo_mask}, {"train", command_train}};
+    } commands[] = {{"detect", command_detect}, {"evaluate", command_evaluate}, {"froc", command_froc},
+                    {"info", command_info},     {"mine", command_mine},         {"pseudo-mask", command_pseudo_mask},
+                    {"train", command_train}};
     if (argc < 2) {
         fputs(help, stderr);
         return EXIT_USAGE;

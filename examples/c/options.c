@@ -2,6 +2,7 @@
 #include "options.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -124,6 +125,14 @@ bool option_copy(const option_row *row, const char *value, void *options) {
 
 bool option_int(const option_row *row, const char *value, void *options) {
     return parse_int(value, (int32_t)row->low, (int32_t)row->high, member(row, options));
+}
+
+bool option_seed(const option_row *row, const char *value, void *options) {
+    char *end;
+    if (*value < '0' || *value > '9') return false;
+    errno = 0;
+    *(uint64_t *)member(row, options) = strtoull(value, &end, 10);
+    return *end == 0 && errno == 0;
 }
 
 bool option_count(const option_row *row, const char *value, void *options) {

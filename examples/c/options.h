@@ -39,6 +39,7 @@ option_taker option_text;   /* const char *: anything */
 option_taker option_path;   /* const char *: not empty */
 option_taker option_copy;   /* char *, to be freed: not empty */
 option_taker option_int;    /* int32_t: within `low` to `high` */
+option_taker option_seed;   /* uint64_t */
 option_taker option_count;  /* int64_t: a 32-bit number within `low` to `high` */
 option_taker option_number; /* double: within `low` to `high` */
 option_taker option_float;  /* float: the same */

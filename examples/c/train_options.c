@@ -1,7 +1,6 @@
 /* train_options.c - see train_options.h */
 #include "train_options.h"
 
-#include <errno.h>
 #include <stdlib.h>
 
 #include "commands.h"
@@ -38,6 +37,8 @@ static const char help[] =
     "      --batch N             images a step (2) --momentum M          (0.9)\n"
     "      --accumulation N      batches a step (1)  --weight-decay D    (1e-4)\n"
     "      --patience N          epochs without a better validation loss, 0: never stop (4)\n"
+    "      --optimiser NAME      sgd or adamw (sgd)      --second-momentum M  of adamw (0.999)\n"
+    "      --lr-schedule NAME    steps or cosine, from the rate to 0 over all epochs (steps)\n"
     "      --lr-factor F, --lr-epochs N  the rate is multiplied by F every N epochs (0.1, 4)\n"
     "      --warmup N            steps over which the rate rises (0)\n"
     "      --clip NORM           largest norm of the gradients (0: any)\n"
@@ -47,6 +48,8 @@ static const char help[] =
     "      --no-mask-loss        leave the mask branch as it is\n"
     "      --calibration-images N        for batch-norm statistics at a random start (16)\n"
     "      --seed N              of all draws (0)\n"
+    "\n"
+    TRAIN_MINING_HELP
     "\n"
     "Augmentation (0.8,1.2, 8, 0.5, 0, 0)\n"
     "      --scale LOW,HIGH  --shift PX  --slice-jitter PART  --flip-x P  --flip-y P  --no-augmentation\n"
@@ -86,14 +89,8 @@ static bool take_no_augmentation(const option_row *row, const char *value, void 
     return true;
 }
 
-static bool take_seed(const option_row *row, const char *value, void *options) {
-    char *end;
-    (void)row;
-    if (*value < '0' || *value > '9') return false;
-    errno = 0;
-    ((train_options *)options)->trainer.seed = strtoull(value, &end, 10);
-    return *end == 0 && errno == 0;
-}
+static const char *const optimisers[] = {"sgd", "adamw", NULL};
+static const char *const schedules[] = {"steps", "cosine", NULL};
 
 #define INTO(member) .place = offsetof(train_options, member)
 #define TRAINER(member) .place = offsetof(train_options, trainer.member)
@@ -119,6 +116,9 @@ static const option_row rows[] = {
     {"accumulation", 0, required_argument, option_int, TRAINER(accumulation), 1, 1024},
     {"weight-decay", 0, required_argument, option_number, TRAINER(weight_decay), 0, 1},
     {"patience", 0, required_argument, option_int, TRAINER(patience), 0, MANY},
+    {"optimiser", 0, required_argument, option_choice, TRAINER(optimiser), ULDOR_OPTIMISER_SGD, .choices = optimisers},
+    {"second-momentum", 0, required_argument, option_number, TRAINER(second_momentum), 0, 0x1.fffffffffffffp-1},
+    {"lr-schedule", 0, required_argument, option_choice, TRAINER(lr_schedule), ULDOR_RATE_STEPS, .choices = schedules},
     {"lr-factor", 0, required_argument, option_number, TRAINER(lr_factor), 0, 1},
     {"lr-epochs", 0, required_argument, option_int, TRAINER(lr_epochs), 0, MANY},
     {"warmup", 0, required_argument, option_int, TRAINER(warmup_steps), 0, MOST},
@@ -131,7 +131,7 @@ static const option_row rows[] = {
     {"roi-samples", 0, required_argument, option_int, TRAINER(roi_samples), 1, 4096},
     {"no-mask-loss", 0, no_argument, option_set, TRAINER(no_mask_loss), 1},
     {"calibration-images", 0, required_argument, option_int, TRAINER(calibration_images), 0, 256},
-    {"seed", 0, required_argument, take_seed, TRAINER(seed)},
+    {"seed", 0, required_argument, option_seed, TRAINER(seed)},
 
     {"scale", 0, required_argument, take_scale, INTO(augmentation)},
     {"shift", 0, required_argument, option_int, INTO(augmentation.position_px), 0, 1024},
@@ -184,6 +184,8 @@ static int complete(train_options *options) {
         message_error(NULL, "not enough memory");
         return EXIT_FAILED;
     }
+    code = train_mining_complete(&options->mining, trainer);
+    if (code >= 0) return code;
     trainer->checkpoint_path = options->checkpoint;
     trainer->log_path = options->log;
     trainer->augmentation = &options->augmentation;
@@ -195,8 +197,10 @@ int train_options_parse(int argc, char **argv, train_options *options) {
     *options = (train_options){0};
     data_options_init(&options->data);
     uldor_augmentation_init(&options->augmentation, sizeof options->augmentation);
+    train_mining_init(&options->mining);
     uldor_trainer_options_init(&options->trainer, sizeof options->trainer);
-    const option_group groups[] = {{rows, options}, {data_option_rows, &options->data}, {0}};
+    const option_group groups[] = {
+        {rows, options}, {data_option_rows, &options->data}, {train_mining_rows, &options->mining}, {0}};
     int code = options_parse(argc, argv, help, groups);
     if (code >= 0) return code;
     if (optind < argc) return options_usage_error("train", "arguments are options only");

@@ -7,12 +7,14 @@
 #include <uldor.h>
 
 #include "data_options.h"
+#include "train_mining.h"
 
 typedef struct train_options {
     const char *config, *plot;
     bool check_only, no_checkpoint, no_log, quiet;
     char *checkpoint, *log; /* given, or beside the output; freed by train_options_free() */
     data_options data;
+    train_mining mining;
     uldor_augmentation augmentation;
     uldor_trainer_options trainer; /* but for config, log and progress */
 } train_options;

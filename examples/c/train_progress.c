@@ -49,6 +49,10 @@ int32_t train_progress_show(void *user, const uldor_training_event *event) {
         snprintf(task, sizeof task, "validation %d of %d", (int)event->epoch + 1, (int)event->epochs);
         snprintf(stage, sizeof stage, "loss %.4f  %s left", event->loss, left);
         break;
+    case ULDOR_TRAINING_MINING:
+        snprintf(task, sizeof task, "mining %d of %d", (int)event->epoch + 1, (int)event->epochs);
+        snprintf(stage, sizeof stage, "hard negatives of %lld/%lld images", (long long)event->step, (long long)event->steps);
+        break;
     case ULDOR_TRAINING_EPOCH:
         print_epoch(event);
         train_progress_draw(progress);

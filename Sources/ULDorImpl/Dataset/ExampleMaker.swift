@@ -11,8 +11,12 @@ final class ExampleMaker: ExampleWorker {
     private let volume: SliceVolume
     private let givenMasks: GivenMasks
     private var mask: GrowableBuffer<UInt8>
-    /// For each lesion of the last example, which of the image's it is.
+    /// A mined negative's mask, column by column.
+    private var cells: GrowableBuffer<UInt8>
+    /// For each lesion of the last example, which of the image's it is; -1: a mined negative.
     private(set) var lesionNumbers: GrowableBuffer<Int>
+    /// How places of the last example's image and of its input belong together.
+    private(set) var transform: InputTransform?
 
     /// Lesions of which less is left in the input are left out.
     static let smallestSide: Float = 1
@@ -27,6 +31,7 @@ final class ExampleMaker: ExampleWorker {
         volume = SliceVolume(allocator: allocator)
         givenMasks = GivenMasks(allocator: allocator)
         mask = GrowableBuffer(allocator: allocator)
+        cells = GrowableBuffer(allocator: allocator)
         lesionNumbers = GrowableBuffer(allocator: allocator)
     }
 
@@ -61,7 +66,9 @@ final class ExampleMaker: ExampleWorker {
         let example = try Example(index: index, channels: settings.config.slices, size: size, allocator: dataset.allocator)
         fill(example, planes, variation)
         let transform = InputTransform(geometry, flipsX: variation.flipsX, flipsY: variation.flipsY)
+        self.transform = transform
         try addLesions(image, index, transform, to: example)
+        if let mined = settings.mined, let found = mined.find(index) { try addMined(found, of: mined, transform, to: example) }
         return example
     }
 
@@ -124,6 +131,50 @@ final class ExampleMaker: ExampleWorker {
             if let memory, let base = mask.elements.baseAddress {
                 memory.update(from: base, count: region.width * region.height)
             }
+        }
+    }
+
+    /// Mined negatives, as examples of the class of false positives.
+    private func addMined(
+        _ image: MinedImage, of mined: MinedSet, _ transform: InputTransform, to example: Example
+    ) throws(ULDorError) {
+        for detection in mined.detections(of: image) where detection.verdict == .chosen {
+            let moved = transform.box(detection.x1, detection.y1, detection.x2, detection.y2)
+            let box = Box(x1: Float(moved.x1), y1: Float(moved.y1), x2: Float(moved.x2), y2: Float(moved.y2))
+                .clipped(width: Float(transform.width), height: Float(transform.height))
+            guard box.isAtLeast(Self.smallestSide) else { continue }
+            let hasMask = !mined.boxesOnly && !detection.mask.isEmpty
+            let region = hasMask ? try draw(detection.mask, of: mined, transform) : Example.MaskRegion()
+            try lesionNumbers.append(-1)
+            let memory = try example.append(Example.Lesion(box: box, classIndex: 2, region: region))
+            if let memory, let base = mask.elements.baseAddress {
+                memory.update(from: base, count: region.width * region.height)
+            }
+        }
+    }
+
+    /// A predicted mask looked up at the centres of the input's pixels.
+    private func draw(
+        _ grid: MaskGrid, of mined: MinedSet, _ transform: InputTransform
+    ) throws(ULDorError) -> Example.MaskRegion {
+        try cells.renew(try checkedProduct(grid.width, grid.height, of: "mask"))
+        var cell = 0, value: UInt8 = 0
+        for run in mined.runs(of: grid) {
+            for _ in 0..<Swift.min(Int(run), cells.count - cell) {
+                cells.elements[cell] = value
+                cell += 1
+            }
+            value = 1 - value
+        }
+        let region = transform.region(
+            transform.box(
+                grid.x, grid.y, grid.x + Double(grid.width) * grid.dx, grid.y + Double(grid.height) * grid.dy))
+        let cells = cells.elements
+        return try draw(region) { x, y in
+            let column = ((transform.imageX(x) - grid.x) / grid.dx).rounded(.down)
+            let row = ((transform.imageY(y) - grid.y) / grid.dy).rounded(.down)
+            guard column >= 0, row >= 0, column < Double(grid.width), row < Double(grid.height) else { return false }
+            return cells[Int(column) * grid.height + Int(row)] != 0
         }
     }
 

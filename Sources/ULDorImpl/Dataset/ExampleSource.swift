@@ -26,6 +26,8 @@ struct ExampleSettings {
     var resamples = true
     /// False: the whole slice.
     var crops: Bool
+    /// Hard negatives that are learnt from, too.
+    var mined: MinedSet?
 
     init(_ config: InputConfig) {
         self.config = config
@@ -41,6 +43,13 @@ final class DatasetExamples: ExampleSource {
     init(_ dataset: Dataset, _ settings: ExampleSettings) {
         self.dataset = dataset
         self.settings = settings
+    }
+
+    /// The same with hard negatives.
+    func adding(_ mined: MinedSet) -> DatasetExamples {
+        var settings = settings
+        settings.mined = mined
+        return DatasetExamples(dataset, settings)
     }
 
     var count: Int { dataset.count }

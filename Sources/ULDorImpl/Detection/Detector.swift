@@ -12,11 +12,13 @@ struct Detector {
     let proposals: ProposalFilter
     let detections: DetectionFilter
     let boxPooler, maskPooler: RegionPooler
+    private let keepsFalsePositives: Bool
 
     init(_ model: Model, _ options: SessionOptions) {
         self.model = model
         proposals = ProposalFilter(model, limit: options.proposals)
         detections = DetectionFilter(model, options)
+        keepsFalsePositives = options.keepsFalsePositives
         boxPooler = RegionPooler(model.config, pooled: BoxHead.pooled)
         maskPooler = RegionPooler(model.config, pooled: MaskHead.pooled)
     }
@@ -82,6 +84,14 @@ struct Detector {
             try model.box.forward(pooled, into: head, execution)
         }
         try execution.report(0.65, "detections")
-        return try detections.filter(head, regions.boxes, size: size, execution)
+        let (found, count) = try detections.filter(head, regions.boxes, size: size, execution)
+        guard !keepsFalsePositives, !execution.isMeasuring else { return (found, count) }
+        // After the limit on their number: lesions are the same, kept or not.
+        var kept = 0
+        for index in 0..<count where found[index].classIndex == 1 {
+            found[kept] = found[index]
+            kept += 1
+        }
+        return (found, kept)
     }
 }

@@ -13,6 +13,8 @@ public final class Model: @unchecked Sendable {
     public let allocator: Allocator
     public let parameters: Int
     public let memoryBytes: Int
+    /// Of the weights and the configuration: what tells a model from another.
+    let fingerprint: Fingerprint
     public var inputChannels: Int { config.input.slices }
     public var classCount: Int { config.classes.count }
     private let texts: Texts
@@ -66,6 +68,7 @@ public final class Model: @unchecked Sendable {
         if let name = file.firstUnused() { throw loader.error("tensor \(name) has no place in the network that the others make") }
         anchors = Anchors(config)
         parameters = loader.parameters
+        fingerprint = try file.fingerprint(config: UnsafeBufferPointer(text.elements))
         self.config = config
         self.allocator = allocator
         let texts = try Texts(config, configText: UnsafeBufferPointer(text.elements), allocator: allocator)

@@ -20,6 +20,8 @@ public struct SessionOptions {
     public var noResampling = false, noBodyCrop = false
     /// No Winograd.
     public var exact = false
+    /// Detections of the class of false positives are results, too.
+    public var keepsFalsePositives = false
     /// Bytes that the session may hold; nil: no limit.
     public var memoryLimit: Int?
 

@@ -7,14 +7,15 @@ struct CheckpointText {
         func number(_ value: Double?) -> String { value.map(JSONText.number) ?? "null" }
         let fields: [(String, String)] = [
             ("format", "1"), ("outcome", "\(state.outcome.rawValue)"), ("epoch", "\(state.epoch)"), ("step", "\(state.step)"),
-            ("total_steps", "\(state.totalSteps)"), ("skipped_images", "\(state.skippedImages)"),
+            ("total_steps", "\(state.totalSteps)"), ("updates", "\(state.updates)"),
+            ("skipped_images", "\(state.skippedImages)"),
             ("calibrated", state.isCalibrated ? "true" : "false"),
             ("sums", "[" + state.sums.list.map(JSONText.number).joined(separator: ",") + "]"),
             ("validation_loss", number(state.validationLoss)), ("best_loss", number(state.bestLoss)),
             // Not negative: one number fewer to read.
             ("best_epoch", "\(state.bestEpoch + 1)"), ("epochs_without_best", "\(state.epochsWithoutBest)"),
             ("log_bytes", "\(state.logBytes)"), ("layers", "\(state.trainableLayers)"),
-            ("calibration_images", "\(state.calibrationImages)"),
+            ("calibration_images", "\(state.calibrationImages)"), ("mined_epochs", "\(state.minedEpochs)"),
             ("identity", object(identity)),
         ]
         return object(fields.map { (name: $0.0, value: $0.1) })
@@ -59,6 +60,7 @@ private struct CheckpointReader: ~Copyable {
         state.epoch = try natural("epoch")
         state.step = try natural("step")
         state.totalSteps = try natural("total_steps")
+        state.updates = try natural("updates")
         state.skippedImages = try natural("skipped_images")
         guard let isCalibrated = json.boolean(try value("calibrated")) else { throw bad("calibrated is not true or false") }
         state.isCalibrated = isCalibrated
@@ -70,6 +72,7 @@ private struct CheckpointReader: ~Copyable {
         state.logBytes = try natural("log_bytes")
         state.trainableLayers = Swift.min(try natural("layers"), 5)
         state.calibrationImages = Swift.min(try natural("calibration_images"), 256)
+        state.minedEpochs = try natural("mined_epochs")
         return state
     }
 

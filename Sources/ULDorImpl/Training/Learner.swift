@@ -27,7 +27,8 @@ final class Learner {
         guard let table = uk_table_for(options.instructions) else {
             throw ULDorError(.unsupported, "options.instructions is \(options.instructions), which this CPU lacks")
         }
-        parameters = try ParameterStore(file, trainableLayers: options.trainableLayers, allocator: allocator)
+        parameters = try ParameterStore(
+            file, trainableLayers: options.trainableLayers, keepsSquares: options.keepsSquares, allocator: allocator)
         model = try Model(TensorLoader(file, threads: threads, store: parameters), config)
         execution = Execution(
             allocator: allocator, table: table, threads: threads, isExact: options.isExact,

@@ -10,6 +10,8 @@ struct LearnerOptions {
     var proposals = 2000
     /// Without, the mask branch is left as it is.
     var usesMasks = true
+    /// Room for the optimiser's mean of squares.
+    var keepsSquares = false
     /// Direct convolutions in the backward pass, too.
     var isExact = false
     var threads: Int32 = 0

@@ -18,12 +18,16 @@ final class ParameterStore {
     let values: Buffer<Float>
     /// `trainedCount` each.
     let gradients, momentum: Buffer<Float>
+    /// The mean of the gradients' squares; empty where the optimiser has none.
+    let squares: Buffer<Float>
     let trainedCount: Int
     /// Stages of the backbone that learn, counted from the last (torchvision's trainable_backbone_layers, 0...5).
     private let trainableLayers: Int
     private var trainedUsed = 0, storedUsed = 0
 
-    init(_ file: Safetensors, trainableLayers: Int, allocator: Allocator) throws(ULDorError) {
+    init(
+        _ file: Safetensors, trainableLayers: Int, keepsSquares: Bool = false, allocator: Allocator
+    ) throws(ULDorError) {
         self.trainableLayers = trainableLayers
         var trained = 0, stored = 0
         for record in file.allRecords where Safetensors.isPart(printable(record.name)) {
@@ -39,12 +43,14 @@ final class ParameterStore {
         values = try Buffer(count: trained + stored, allocator: allocator)
         gradients = try Buffer(count: trained, allocator: allocator)
         momentum = try Buffer(count: trained, allocator: allocator)
+        squares = try Buffer(count: keepsSquares ? trained : 0, allocator: allocator)
         values.elements.update(repeating: 0)
         gradients.elements.update(repeating: 0)
         momentum.elements.update(repeating: 0)
+        squares.elements.update(repeating: 0)
     }
 
-    var bytes: Int { values.bytes + gradients.bytes + momentum.bytes }
+    var bytes: Int { values.bytes + gradients.bytes + momentum.bytes + squares.bytes }
 
     /// Room for a tensor behind those of its kind; its values are to be set.
     func add(_ name: String, dims: [Int], cells: Int = 1) throws(ULDorError) -> Tensor {

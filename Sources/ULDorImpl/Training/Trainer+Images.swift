@@ -20,8 +20,13 @@ extension Trainer {
     ) throws(ULDorError) -> ExampleLoader {
         var requests = GrowableBuffer<ExampleLoader.Request>(allocator: options.allocator)
         try fill { (place) throws(ULDorError) in try requests.append(ExampleLoader.Request(index: images[place], epoch: epoch)) }
+        // Validation and calibration never see hard negatives.
+        var source = images.source
+        if images === train, augmentation != nil, let mined, let plain = source as? DatasetExamples {
+            source = plain.adding(mined.set)
+        }
         return try ExampleLoader(
-            images.source, requests: UnsafeBufferPointer(requests.elements), augmentation: augmentation, seed: options.seed,
+            source, requests: UnsafeBufferPointer(requests.elements), augmentation: augmentation, seed: options.seed,
             threads: options.loaderThreads, ahead: options.batch + options.loaderThreads, allocator: options.allocator)
     }
 

@@ -10,7 +10,7 @@ extension Trainer {
         let ahead = options.epochs - state.epoch
         event.secondsLeft = pace.secondsLeft(
             steps: ahead * schedule.steps - state.step, validationImages: ahead * validation.count,
-            imagesPerStep: schedule.wholeBatch * options.accumulation)
+            imagesPerStep: schedule.wholeBatch * options.accumulation, minings: miningsAhead)
         return event
     }
 

@@ -1,6 +1,6 @@
 import ULDorKernels
 
-/// One step of SGD, over all of its batches and processes.
+/// One step of the optimiser, over all of its batches and processes.
 extension Trainer {
     func step() throws(ULDorError) {
         let store = learner.parameters
@@ -32,6 +32,7 @@ extension Trainer {
         if batches > 0 {
             try collective.sum(store.gradients.elements)
             norm = try update(rate: rate, batches: batches)
+            state.updates += 1
         }
         state.sums.add(losses)
         state.step += 1
@@ -86,7 +87,7 @@ extension Trainer {
         return sums.mean
     }
 
-    /// SGD (torch.optim.SGD: decay, then momentum) on all threads, uninterrupted. Returns the gradients' norm before clipping.
+    /// The optimiser's step on all threads, uninterrupted. Returns the gradients' norm before clipping.
     private func update(rate: Double, batches: Int) throws(ULDorError) -> Double {
         let store = learner.parameters
         let mean = 1 / Double(batches)
@@ -103,13 +104,26 @@ extension Trainer {
             throw ULDorError(.model, "the gradients' norm is \(norm) in epoch \(state.epoch), step \(state.step)")
         }
         let clip = options.clipNorm > 0 && norm > options.clipNorm ? options.clipNorm / norm : 1
-        for range in ranges {
-            let start = range.lowerBound
-            _ = uk_sgd(
-                &exec, store.values.base + start, store.gradients.base + start, store.momentum.base + start, Int64(range.count),
-                Float(rate), Float(options.momentum), Float(options.weightDecay), Float(mean * clip))
-        }
+        for range in ranges { move(range, rate: rate, factor: mean * clip, &exec) }
         return norm
+    }
+
+    /// torch.optim.SGD (decay, then momentum) or torch.optim.AdamW.
+    private func move(_ range: Range<Int>, rate: Double, factor: Double, _ exec: inout uk_exec) {
+        let store = learner.parameters, start = range.lowerBound, count = Int64(range.count)
+        let weights = store.values.base + start, gradients = store.gradients.base + start
+        let momentum = store.momentum.base + start
+        switch options.optimiser {
+        case .sgd:
+            _ = uk_sgd(
+                &exec, weights, gradients, momentum, count, Float(rate), Float(options.momentum), Float(options.weightDecay),
+                Float(factor))
+        case .adamw:
+            var rates = uk_adamw_rates(
+                rate: rate, momentum: options.momentum, squares: options.secondMomentum, decay: options.weightDecay,
+                factor: factor, step: Int64(state.updates) + 1)
+            _ = uk_adamw(&exec, weights, gradients, momentum, store.squares.base + start, count, &rates)
+        }
     }
 
     private func finishStep(_ losses: Losses, rate: Double, norm: Double) throws(ULDorError) {

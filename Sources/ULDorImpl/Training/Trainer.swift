@@ -24,12 +24,15 @@ public final class Trainer: @unchecked Sendable {
     let ranges: [Range<Int>]
     /// Of the gradients' norm.
     let scratch: Buffer<Double>
+    /// The hard negatives that are learnt from, and the same as a mined file.
+    var mined: (set: MinedSet, text: GrowingSink)?
     /// The running epoch's images from a step on, decoded ahead of need.
     var feed: (loader: ExampleLoader, epoch: Int, step: Int)?
 
     init(
         _ options: TrainerOptions, _ learner: any Learning, train: ImageList, validation: ImageList, config: String,
-        identity: CheckpointText.Identity, state: TrainingState, isResumed: Bool, report: [String]
+        identity: CheckpointText.Identity, state: TrainingState, isResumed: Bool, report: [String],
+        mined: (set: MinedSet, text: GrowingSink)? = nil
     ) throws(ULDorError) {
         self.options = options
         self.learner = learner
@@ -39,6 +42,7 @@ public final class Trainer: @unchecked Sendable {
         self.identity = identity
         self.isResumed = isResumed
         self.report = report
+        self.mined = mined
         schedule = TrainingSchedule(options: options, images: train.count)
         collective = Collective(options.reduction)
         ranges = learner.parameters.trainedRanges(usesMasks: options.usesMasks)
@@ -78,6 +82,7 @@ public final class Trainer: @unchecked Sendable {
             try calibrate()
             var left = limit ?? Int.max
             while state.outcome == .running, left > 0 || state.step == schedule.steps {
+                try mineIfDue()
                 if state.step < schedule.steps {
                     left -= 1
                     try step()
@@ -149,8 +154,8 @@ public final class Trainer: @unchecked Sendable {
         guard let path = path ?? options.checkpointPath else {
             throw .invalidArgument("path is NULL, and options.checkpoint_path was")
         }
-        let training = CheckpointText.write(state, identity)
-        try Checkpoint.write(learner.parameters, to: path, config: config, training: training, allocator: options.allocator)
+        let run = Checkpoint.Run(training: CheckpointText.write(state, identity), mined: mined?.text)
+        try Checkpoint.write(learner.parameters, to: path, config: config, run: run, allocator: options.allocator)
     }
 
     func writeCheckpoint() throws(ULDorError) {

@@ -3,6 +3,8 @@ public struct TrainerOptions {
     public typealias LogFunction = SessionOptions.LogFunction
 
     public enum Resume: Int32, Sendable { case ifThere = 0, never = 1, always = 2 }
+    public enum Optimiser: Int32, Sendable { case sgd = 0, adamw = 1 }
+    public enum RateSchedule: Int32, Sendable { case steps = 0, cosine = 1 }
 
     public var allocator = Allocator.system
     public var log: LogFunction?
@@ -23,7 +25,9 @@ public struct TrainerOptions {
 
     public var seed: UInt64 = 0
     public var batch = 2, accumulation = 1
-    public var rate = 1e-3, momentum = 0.9, weightDecay = 1e-4
+    public var optimiser = Optimiser.sgd
+    public var rate = 1e-3, momentum = 0.9, secondMomentum = 0.999, weightDecay = 1e-4
+    public var rateSchedule = RateSchedule.steps
     public var rateFactor = 0.1
     public var rateEpochs = 4, warmupSteps = 0
     /// 0: gradients are never scaled down.
@@ -43,6 +47,11 @@ public struct TrainerOptions {
     /// nil: 16 at a random start, else none.
     public var calibrationImages: Int?
     public var skipsBadImages = false
+
+    /// nil: no mining.
+    public var mining: MiningOptions?
+    public var minedPath, minedOutputPath: String?
+    public var acceptsAnyModelsMined = false
 
     public var threads: Int32 = 0
     public var loaderThreads = 1
@@ -74,6 +83,9 @@ public struct TrainerOptions {
         try check("accumulation", accumulation, 1...1024)
         try check("lr", rate, 0...1000)
         guard momentum >= 0, momentum < 1 else { throw .invalidArgument("options.momentum is \(momentum), not within 0..<1") }
+        guard secondMomentum >= 0, secondMomentum < 1 else {
+            throw .invalidArgument("options.second_momentum is \(secondMomentum), not within 0..<1")
+        }
         try check("weight_decay", weightDecay, 0...1)
         try check("lr_factor", rateFactor, 0...1)
         try check("lr_epochs", rateEpochs, 0...100_000)
@@ -100,10 +112,17 @@ public struct TrainerOptions {
                 throw .invalidArgument("reduction.rank is \(reduction.rank), not within 0..<\(reduction.size)")
             }
         }
-        for (name, path) in [("output_path", outputPath), ("checkpoint_path", checkpointPath), ("log_path", logPath)] {
-            if path == "" { throw .invalidArgument("options.\(name) is empty") }
+        let named = [
+            ("output_path", outputPath), ("checkpoint_path", checkpointPath), ("log_path", logPath), ("mined_path", minedPath),
+            ("mined_output_path", minedOutputPath),
+        ]
+        for (name, path) in named where path == "" { throw .invalidArgument("options.\(name) is empty") }
+        if mining == nil, minedOutputPath != nil {
+            throw .invalidArgument("options.mined_output_path is given, options.mining is NULL")
         }
-        let paths = [outputPath, checkpointPath, logPath, initPath].compactMap { $0 }
+        if classes == 2, isMining { throw .invalidArgument("options.classes is 2: false positives are a third") }
+        _ = try mining?.validated()
+        let paths = [outputPath, checkpointPath, logPath, minedOutputPath, initPath, minedPath].compactMap { $0 }
         // The initial weights may be replaced by the trained ones.
         for (index, path) in paths.enumerated() where path != initPath && paths[..<index].contains(path) {
             throw .invalidArgument("two files of options have the same path, \(path)")
@@ -114,6 +133,10 @@ public struct TrainerOptions {
         _ = try augmentation.validated()
         return self
     }
+
+    /// Whether there is a class of false positives to learn.
+    var isMining: Bool { mining != nil || minedPath != nil }
+    var wantedClasses: Int? { isMining ? 3 : classes }
 
     var size: Int { reduction?.size ?? 1 }
     var rank: Int { reduction?.rank ?? 0 }
@@ -157,7 +180,7 @@ public struct Reduction {
 
 /// What progress gets (uldor_training_event).
 public struct TrainingEvent {
-    public enum Kind: Int32, Sendable { case calibration = 0, step = 1, validation = 2, epoch = 3 }
+    public enum Kind: Int32, Sendable { case calibration = 0, step = 1, validation = 2, epoch = 3, mining = 4 }
 
     public var kind: Kind
     public var epoch = 0, epochs = 0, step = 0, steps = 0, totalSteps = 0, skippedImages = 0

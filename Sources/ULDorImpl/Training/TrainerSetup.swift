@@ -18,18 +18,22 @@ extension Trainer {
         let identity = options.identity(config: start.config.string, trainImages, validationImages)
         var state = TrainingState()
         (state.trainableLayers, state.calibrationImages) = (start.trainableLayers, start.calibrationImages)
+        var mined: (set: MinedSet, text: GrowingSink)?
         if let checkpoint = start.checkpoint {
             state = try CheckpointText.read(
                 checkpoint.training, of: checkpoint.file.source.name, identity, allocator: options.allocator)
+            mined = try options.mined(inCheckpoint: checkpoint.file, trainImages, train)
+        } else if let path = options.minedPath {
+            mined = try options.mined(path, model: start.initModel, trainImages, train)
         }
         let learner = try Learner(
             start.file, config: start.config.bytes, options: options.learnerOptions(layers: state.trainableLayers),
             allocator: options.allocator)
-        if let checkpoint = start.checkpoint { try Checkpoint.readMomentum(checkpoint.file, into: learner.parameters) }
+        if let checkpoint = start.checkpoint { try Checkpoint.readOptimiser(checkpoint.file, into: learner.parameters) }
         for line in start.report where start.hasNotes { options.inform(line) }
         try self.init(
             options, learner, train: trainImages, validation: validationImages, config: start.config.string, identity: identity,
-            state: state, isResumed: start.checkpoint != nil, report: start.report)
+            state: state, isResumed: start.checkpoint != nil, report: start.report, mined: mined)
     }
 }
 
@@ -42,6 +46,8 @@ private struct TrainingStart: ~Copyable {
     let report: [String]
     let hasNotes: Bool
     let trainableLayers, calibrationImages: Int
+    /// Of the file at `init_path`; nil where the network is another's, or random.
+    let initModel: Fingerprint?
     let checkpoint: (file: Safetensors, training: UnsafeBufferPointer<UInt8>)?
 }
 
@@ -49,7 +55,7 @@ extension TrainerOptions {
     /// A directory that may not be written is named before hours of training, not after.
     fileprivate func checkFiles() throws(ULDorError) {
         guard isWriter else { return }
-        for path in [outputPath, checkpointPath] { if let path { try AtomicFile(path).discard() } }
+        for path in [outputPath, checkpointPath, minedOutputPath] { if let path { try AtomicFile(path).discard() } }
     }
 
     fileprivate func start() throws(ULDorError) -> TrainingStart {
@@ -86,8 +92,10 @@ extension TrainerOptions {
         }
         return TrainingStart(
             file: file,
-            config: try TrainingConfig(given: config, file: file, isNewNetwork: false, classes: classes, allocator: allocator),
-            initial: nil, report: [], hasNotes: false, trainableLayers: 0, calibrationImages: 0, checkpoint: (file, training))
+            config: try TrainingConfig(
+                given: config, file: file, isNewNetwork: false, classes: wantedClasses, allocator: allocator),
+            initial: nil, report: [], hasNotes: false, trainableLayers: 0, calibrationImages: 0, initModel: nil,
+            checkpoint: (file, training))
     }
 
     private func freshStart() throws(ULDorError) -> TrainingStart {
@@ -96,16 +104,18 @@ extension TrainerOptions {
         var network: Architecture?
         if let architecture { network = try Architecture(architecture) }
         let config = try TrainingConfig(
-            given: config, file: file, isNewNetwork: network != nil, classes: classes, allocator: allocator)
+            given: config, file: file, isNewNetwork: network != nil, classes: wantedClasses, allocator: allocator)
         let initial = try InitialWeights(
             file, architecture: network, slices: config.config.input.slices, anchors: config.anchorsPerLocation,
             classes: config.config.classes.count, seed: seed, allocator: allocator)
         let isRandom = initial.isBackboneRandom
+        var initModel: Fingerprint?
+        if minedPath != nil, let file { initModel = try file.fingerprint() }
         return TrainingStart(
             file: try Safetensors(initial.source, allocator: allocator), config: config, initial: initial,
             report: initial.lines(source: initPath), hasNotes: !initial.notes.isEmpty,
             trainableLayers: trainableLayers ?? (isRandom ? 5 : 3), calibrationImages: calibrationImages ?? (isRandom ? 16 : 0),
-            checkpoint: nil)
+            initModel: initModel, checkpoint: nil)
     }
 
     fileprivate func learnerOptions(layers: Int) -> LearnerOptions {
@@ -115,13 +125,14 @@ extension TrainerOptions {
         (learning.regions, learning.regionFraction) = (regionSamples, regionFraction)
         learning.proposals = proposals
         learning.usesMasks = usesMasks
+        learning.keepsSquares = optimiser == .adamw
         learning.isExact = isExact
         learning.threads = threads
         learning.instructions = instructions
         return learning
     }
 
-    /// Everything that the weights depend on. Not the number of threads, nor how long the run is to be.
+    /// Everything that the weights depend on. Not the number of threads, nor how long the run is to be where no rate depends on it.
     func identity(config: String, _ train: ImageList, _ validation: ImageList) -> CheckpointText.Identity {
         func text(_ value: String?) -> String { value.map(JSONText.quoted) ?? "null" }
         func number(_ value: Double) -> String { JSONText.number(value) }
@@ -141,7 +152,12 @@ extension TrainerOptions {
             ("scale_low", number(augmentation.scaleLow)), ("scale_high", number(augmentation.scaleHigh)),
             ("position_px", "\(augmentation.position)"), ("slice_part", number(augmentation.slicePart)),
             ("flip_x", number(augmentation.flipX)), ("flip_y", number(augmentation.flipY)),
+            ("optimiser", "\(optimiser.rawValue)"), ("second_momentum", number(secondMomentum)),
+            ("lr_schedule", "\(rateSchedule.rawValue)"),
+            // A cosine ends with the last epoch.
+            ("epochs", rateSchedule == .cosine ? "\(epochs)" : "null"),
             ("images to train on", "\(train.count)"), ("images to validate on", "\(validation.count)"),
+            ("mining", text(mining?.identity)), ("mined examples", text(minedPath)),
             ("training data", text(train.fingerprint.hex)), ("validation data", text(validation.fingerprint.hex)),
         ]
     }

@@ -3,7 +3,7 @@ import Glibc
 /// How fast a run is: recent steps count more than old ones.
 final class TrainingPace {
     private var start = 0.0
-    private var secondsPerImage, secondsPerValidation: Double?
+    private var secondsPerImage, secondsPerValidation, secondsPerMining: Double?
 
     private static func now() -> Double {
         var time = timespec()
@@ -23,15 +23,17 @@ final class TrainingPace {
         secondsPerValidation = Self.blend(secondsPerValidation, (Self.now() - start) / Double(processes))
     }
 
+    func endMining() { secondsPerMining = Self.now() - start }
+
     private static func blend(_ old: Double?, _ new: Double) -> Double { old.map { 0.95 * $0 + 0.05 * new } ?? new }
 
     /// 0: not known yet.
     var imagesPerSecond: Double { secondsPerImage.map { $0 > 0 ? 1 / $0 : 0 } ?? 0 }
 
     /// Negative: not known yet. An image that is only looked at takes about a third of one that is learned from.
-    func secondsLeft(steps: Int, validationImages: Int, imagesPerStep: Int) -> Double {
+    func secondsLeft(steps: Int, validationImages: Int, imagesPerStep: Int, minings: Int) -> Double {
         guard let secondsPerImage else { return -1 }
-        return secondsPerImage * Double(steps) * Double(imagesPerStep)
+        return (secondsPerMining ?? 0) * Double(minings) + secondsPerImage * Double(steps) * Double(imagesPerStep)
             + (secondsPerValidation ?? secondsPerImage / 3) * Double(validationImages)
     }
 }

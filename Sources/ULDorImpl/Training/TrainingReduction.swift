@@ -32,6 +32,47 @@ final class Collective {
         do throws(ULDorError) { try reduction.sum(&all) } catch {}
     }
 
+    /// Everybody's bytes, by rank. Only sums are at hand: each process adds its own to zeros.
+    func gather(_ own: GrowingSink, allocator: Allocator) throws(ULDorError) -> [GrowingSink] {
+        guard let reduction else { return [own] }
+        var counts: [Int] = []
+        for rank in 0..<reduction.size {
+            let count = try sum([rank == reduction.rank ? Double(own.bytes.count) : 0])[0]
+            counts.append(try Self.natural(count, atMost: 1 << 40))
+        }
+        // All memory is there before the exchange, in which a process that stopped could not be told from one that is slow.
+        var all: [GrowingSink] = []
+        for count in counts {
+            let sink = GrowingSink(allocator: allocator)
+            try sink.resize(count)
+            all.append(sink)
+        }
+        _ = try sum([])
+        isBroken = true
+        for rank in 0..<reduction.size {
+            let bytes = all[rank].bytes.elements
+            for first in stride(from: 0, to: bytes.count, by: Self.gatheredTogether) {
+                let piece = Swift.min(Self.gatheredTogether, bytes.count - first)
+                var values = Array(repeating: 0.0, count: piece)
+                if rank == reduction.rank { for index in 0..<piece { values[index] = Double(own.bytes.elements[first + index]) } }
+                try reduction.sum(&values)
+                for index in 0..<piece { bytes[first + index] = UInt8(try Self.natural(values[index], atMost: 255)) }
+            }
+        }
+        isBroken = false
+        return all
+    }
+
+    private static func natural(_ value: Double, atMost limit: Int) throws(ULDorError) -> Int {
+        guard value >= 0, value <= Double(limit) else {
+            throw ULDorError(.io, "reduction.sum_doubles gave \(value), not a number of 0...\(limit)")
+        }
+        return Int(value)
+    }
+
+    /// Bytes, one in each double.
+    private static let gatheredTogether = 1 << 16
+
     func sum(_ values: UnsafeMutableBufferPointer<Float>) throws(ULDorError) {
         guard let reduction else { return }
         isBroken = true

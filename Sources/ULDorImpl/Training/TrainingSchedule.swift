@@ -12,12 +12,26 @@ struct TrainingSchedule {
     /// The last step of an epoch may consist of fewer images.
     var steps: Int { (batches + options.accumulation - 1) / options.accumulation }
 
-    /// Warm-up counts steps from the beginning of the run, 0-based; decay counts epochs.
+    /// Warm-up and the cosine count steps from the beginning of the run, 0-based; decay counts epochs.
     func rate(epoch: Int, totalSteps: Int) -> Double {
         var rate = options.rate
-        if options.rateEpochs > 0 { for _ in 0..<(epoch / options.rateEpochs) { rate *= options.rateFactor } }
+        switch options.rateSchedule {
+        case .steps:
+            if options.rateEpochs > 0 { for _ in 0..<(epoch / options.rateEpochs) { rate *= options.rateFactor } }
+        case .cosine:
+            rate *= Self.halfCosine(Double(totalSteps) / (Double(steps) * Double(options.epochs)))
+        }
         if totalSteps < options.warmupSteps { rate *= Double(totalSteps + 1) / Double(options.warmupSteps) }
         return rate
+    }
+
+    /// (1 + cos(pi x)) / 2, from 1 at 0 to 0 at 1. By arithmetic alone, as ``RandomWeights/logarithm(_:)``.
+    static func halfCosine(_ x: Double) -> Double {
+        // Its sine form has no cancellation at the end: sin^2 of an angle in 0...pi/2, whose 14th term is below 1e-23.
+        let angle = (1 - x) * (Double.pi / 2), square = angle * angle
+        var sum = 1.0
+        for k in (1..<13).reversed() { sum = 1 - sum * square / Double(2 * k * (2 * k + 1)) }
+        return angle * sum * (angle * sum)
     }
 
     /// Places in the epoch's order that a process takes for a step: a range for each of its batches, which may be empty.

@@ -7,6 +7,8 @@ struct TrainingState: Equatable {
     /// Taken in this epoch; as many as it has: its validation is due.
     var step = 0
     var totalSteps = 0
+    /// Steps that changed the weights: not those whose images were all skipped.
+    var updates = 0
     var skippedImages = 0
     /// Whether the batch norms' statistics were taken, where they are.
     var isCalibrated = false
@@ -20,6 +22,8 @@ struct TrainingState: Equatable {
     var logBytes = 0
     /// What the run was begun with, where the options left it open.
     var trainableLayers = 3, calibrationImages = 0
+    /// Before how many of the run's first epochs mining is done with, where it was due.
+    var minedEpochs = 0
 
     /// Takes an epoch's validation loss. Returns whether it is the least so far. Without validation every epoch is the best.
     mutating func finishEpoch(validationLoss: Double?, epochs: Int, patience: Int) -> Bool {

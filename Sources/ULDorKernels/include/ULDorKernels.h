@@ -128,6 +128,16 @@ int uk_accumulate(const uk_exec *exec, const float *from, int64_t count, float *
 int uk_sgd(const uk_exec *exec, float *weights, const float *gradients, float *momentum, int64_t count, float rate,
            float momentum_factor, float decay, float factor);
 
+typedef struct uk_adamw_rates {
+    double rate, momentum, squares, decay; /* lr, both betas, weight_decay */
+    double factor;                         /* of the gradients */
+    int64_t step;                          /* from 1: momentum and squares, which begin at 0, are too small by what they lack */
+} uk_adamw_rates;
+
+/* torch.optim.AdamW, eps 1e-8: decay apart from the gradients, both means corrected for their beginning. */
+int uk_adamw(const uk_exec *exec, float *weights, const float *gradients, float *momentum, float *squares, int64_t count,
+             const uk_adamw_rates *rates);
+
 /* Sum of squares, in an order of its own; `scratch` has uk_sum_squares_doubles(count) doubles. */
 int64_t uk_sum_squares_doubles(int64_t count);
 int uk_sum_squares(const uk_exec *exec, const float *values, int64_t count, double *scratch, double *sum);

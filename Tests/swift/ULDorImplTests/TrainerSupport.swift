@@ -16,8 +16,8 @@ final class FakeLearner: Learning {
     var seen: [[Int]] = []
     var calibrated: [Int] = []
 
-    init(_ file: Safetensors, threads: Int32 = 1) throws(ULDorError) {
-        parameters = try ParameterStore(file, trainableLayers: 5, allocator: .system)
+    init(_ file: Safetensors, threads: Int32 = 1, keepsSquares: Bool = false) throws(ULDorError) {
+        parameters = try ParameterStore(file, trainableLayers: 5, keepsSquares: keepsSquares, allocator: .system)
         for record in file.allRecords {
             let name = String(decoding: record.name, as: UTF8.self)
             guard Safetensors.isPart(name) else { continue }
@@ -148,8 +148,9 @@ final class FakeRun {
         } else {
             file = try Safetensors(ByteSource(memory: memory.buffer.base, count: memory.buffer.count), allocator: .system)
         }
-        let learner = try FakeLearner(file, threads: options.threads == 0 ? 1 : options.threads)
-        if checkpoint != nil { try Checkpoint.readMomentum(file, into: learner.parameters) }
+        let learner = try FakeLearner(
+            file, threads: options.threads == 0 ? 1 : options.threads, keepsSquares: options.optimiser == .adamw)
+        if checkpoint != nil { try Checkpoint.readOptimiser(file, into: learner.parameters) }
         configure?(learner)
         let trainer = try Trainer(
             options, learner, train: train, validation: validation, config: "{}", identity: identity, state: state,

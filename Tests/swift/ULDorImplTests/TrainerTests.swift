@@ -53,6 +53,56 @@ import Testing
         #expect(learner.weights[trained...].map(Double.init) == Array(weights[trained...]))
     }
 
+    /// torch.optim.AdamW on the fake's losses, in doubles, at rates that a cosine lets fall. A step all of whose images are skipped is
+    /// none of the optimiser's.
+    @Test func followsAdamW() throws {
+        let run = FakeRun(train: 6, validation: 0)
+        run.options.validationSplit = nil
+        run.options.batch = 1
+        run.options.optimiser = .adamw
+        run.options.secondMomentum = 0.95
+        run.options.rateSchedule = .cosine
+        run.options.warmupSteps = 4
+        run.options.weightDecay = 0.1
+        run.options.skipsBadImages = true
+        run.source.bad = [2]
+        var rates: [Double] = []
+        run.options.progress = { event in
+            if event.kind == .step { rates.append(event.rate) }
+            return true
+        }
+        let (trainer, learner) = try run.trainer()
+        var weights = learner.weights.map(Double.init)
+        let trained = learner.parameters.trainedCount
+        try trainer.run(limit: nil)
+        #expect(rates.count == 18 && learner.seen.count == 15)
+        for (step, rate) in rates.enumerated() {
+            let cosine = (1 + cos(Double.pi * Double(step) / 18)) / 2
+            #expect(abs(rate - 0.1 * cosine * min(1, Double(step + 1) / 4)) < 1e-15)
+        }
+        // Where the bad image's steps were.
+        var order: [Int] = []
+        for epoch in 0..<3 {
+            let places = try trainer.schedule.order(epoch: epoch, allocator: .system)
+            order += places.elements
+            _ = places.count
+        }
+        #expect(order.filter { $0 != 2 } == learner.seen.map { $0[0] })
+        var speed = Array(repeating: 0.0, count: trained), squares = speed, updates = 0.0
+        for (rate, image) in zip(rates, order) where image != 2 {
+            updates += 1
+            for place in 0..<trained {
+                let gradient = weights[place] - Double(FakeLearner.target(image, place))
+                speed[place] = 0.9 * speed[place] + 0.1 * gradient
+                squares[place] = 0.95 * squares[place] + 0.05 * gradient * gradient
+                let deviation = (squares[place] / (1 - pow(0.95, updates))).squareRoot()
+                weights[place] -= rate * (0.1 * weights[place] + speed[place] / (1 - pow(0.9, updates)) / (deviation + 1e-8))
+            }
+        }
+        for place in 0..<trained { #expect(abs(Double(learner.weights[place]) - weights[place]) < 1e-5) }
+        #expect(learner.weights[trained...].map(Double.init) == Array(weights[trained...]))
+    }
+
     @Test func everyImageOnceAnEpoch() throws {
         let run = FakeRun()
         let (trainer, learner) = try run.trainer()
@@ -74,15 +124,22 @@ import Testing
     }
 
     /// A run that is ended after any step, and in any validation, has the same bytes in the end.
-    @Test func resumesAtEveryStep() throws {
-        let whole = FakeRun()
+    @Test(arguments: [TrainerOptions.Optimiser.sgd, .adamw]) func resumesAtEveryStep(_ optimiser: TrainerOptions.Optimiser) throws
+    {
+        func fakeRun() -> FakeRun {
+            let run = FakeRun()
+            run.options.optimiser = optimiser
+            run.options.rateSchedule = optimiser == .adamw ? .cosine : .steps
+            return run
+        }
+        let whole = fakeRun()
         let (trainer, _) = try whole.trainer()
         try trainer.run(limit: nil)
         #expect(trainer.info.totalSteps == 12)
         #expect(trainer.info.state == 1)
         #expect(whole.names == ["checkpoint.safetensors", "out.safetensors"])
         for steps in 1...12 {
-            let parts = FakeRun()
+            let parts = fakeRun()
             var rounds = 0
             while true {
                 let (trainer, _) = try parts.trainer()
@@ -228,7 +285,8 @@ import Testing
             ("portable", { $0.instructions = 1 }), ("scale_low", { $0.augmentation.scaleLow = 1 }),
             ("position_px", { $0.augmentation.position = 1 }), ("slice_part", { $0.augmentation.slicePart = 0 }),
             ("flip_x", { $0.augmentation.flipX = 0.5 }), ("flip_y", { $0.augmentation.flipY = 0.5 }),
-            ("architecture", { $0.architecture = "narrow" }),
+            ("architecture", { $0.architecture = "narrow" }), ("optimiser", { $0.optimiser = .adamw }),
+            ("second_momentum", { $0.secondMomentum = 0.9 }), ("lr_schedule", { $0.rateSchedule = .cosine }),
         ]
         let run = FakeRun()
         let (first, _) = try run.trainer()
@@ -249,11 +307,38 @@ import Testing
         run.options.epochs = 9
         run.options.patience = 2
         _ = try run.trainer()
+        // But a cosine's rates depend on it.
+        let cosine = FakeRun()
+        cosine.options.rateSchedule = .cosine
+        try cosine.trainer().0.writeCheckpoint(to: nil)
+        cosine.options.epochs = 9
+        let longer = #expect(throws: ULDorError.self) { try cosine.trainer() }
+        #expect(longer?.message.contains("epochs is 3 there, 9 here") == true)
         // Other data do.
         let fewer = FakeRun(train: 6)
         fewer.options.checkpointPath = run.options.checkpointPath
         let error = #expect(throws: ULDorError.self) { try fewer.trainer() }
         #expect(error?.message.contains("images to train on is 7 there, 6 here") == true)
+    }
+
+    /// A checkpoint without its second momentum, or with one that has no root.
+    @Test func spoiltSecondMomentum() throws {
+        let run = FakeRun()
+        run.options.optimiser = .adamw
+        let (trainer, learner) = try run.trainer()
+        try trainer.run(limit: 2)
+        #expect(learner.parameters.squares.elements.allSatisfy { $0 > 0 })
+        learner.parameters.squares.base[5] = -1
+        try trainer.writeCheckpoint(to: nil)
+        let negative = #expect(throws: ULDorError.self) { try run.trainer() }
+        #expect(negative?.message.hasSuffix("training.second_momentum holds -1.0 at element 5") == true)
+        let path = run.options.checkpointPath!
+        let name = "training.second_momentum", other = "training.second_momentun"
+        var bytes = run.bytes("checkpoint.safetensors")
+        bytes.replaceSubrange(try #require(bytes.range(of: Data(name.utf8))), with: Data(other.utf8))
+        try bytes.write(to: URL(fileURLWithPath: path))
+        let missing = #expect(throws: ULDorError.self) { try run.trainer() }
+        #expect(missing?.message.hasSuffix("training.second_momentum is not that of these weights") == true)
     }
 
     @Test func badImages() throws {

@@ -199,6 +199,23 @@ import Testing
         #expect((0..<6).map { (other.rate(epoch: 50, totalSteps: $0) * 1e6).rounded() } == [250, 500, 750, 1000, 1000, 1000])
     }
 
+    /// From the rate to 0 over all steps of all epochs, whatever lr_factor is; the C library's cosine to the last bits.
+    @Test func cosine() {
+        var options = TrainerOptions()
+        options.rateSchedule = .cosine
+        (options.batch, options.epochs, options.rate) = (5, 4, 1)
+        let schedule = TrainingSchedule(options: options, images: 50)
+        for step in 0...40 {
+            let expected = (1 + cos(Double.pi * Double(step) / 40)) / 2
+            #expect(abs(schedule.rate(epoch: step / 10, totalSteps: step) - expected) < 4e-16, "step \(step)")
+        }
+        #expect(schedule.rate(epoch: 4, totalSteps: 40) == 0)
+        options.warmupSteps = 8
+        let warm = TrainingSchedule(options: options, images: 50)
+        #expect(warm.rate(epoch: 0, totalSteps: 3) == 0.5 * schedule.rate(epoch: 0, totalSteps: 3))
+        #expect(warm.rate(epoch: 0, totalSteps: 7) == schedule.rate(epoch: 0, totalSteps: 7))
+    }
+
     @Test func trainedRanges() throws {
         let memory = try FakeRun.initial()
         let file = try Safetensors(ByteSource(memory: memory.buffer.base, count: memory.buffer.count), allocator: .system)

@@ -1,3 +1,4 @@
+import Glibc
 import Testing
 import ULDorKernels
 
@@ -150,6 +151,49 @@ import ULDorKernels
         }
     }
 
+    /// torch.optim.AdamW, step by step in double precision; the same bits for any number of threads. Gradients over many orders of
+    /// magnitude, and none at all.
+    @Test(arguments: [1, 1000, 70_001]) func adamwAgreesWithDefinition(_ count: Int) {
+        var generator = Generator(seed: 11)
+        let start = generator.floats(count), sizes: [Float] = [1, 1e-3, 1e-9, 1e4]
+        var gradients = (0..<3).map { _ in generator.floats(count) }
+        for step in 0..<3 {
+            for i in 0..<count { gradients[step][i] *= i % 7 == 3 ? 0 : sizes[i % 4] }
+        }
+        let (rate, kept, second, decay, factor) = (0.1, 0.9, 0.99, 0.01, 0.25)
+        let zeros = [Double](repeating: 0, count: count)
+        var weights = start.map(Double.init), momentum = zeros, squares = zeros
+        for (step, gradient) in gradients.enumerated() {
+            let exponent = Double(step + 1)
+            for i in 0..<count {
+                let d = factor * Double(gradient[i])
+                momentum[i] = kept * momentum[i] + (1 - kept) * d
+                squares[i] = second * squares[i] + (1 - second) * d * d
+                let mean = momentum[i] / (1 - pow(kept, exponent))
+                let deviation = (squares[i] / (1 - pow(second, exponent))).squareRoot()
+                weights[i] -= rate * decay * weights[i] + rate * mean / (deviation + 1e-8)
+            }
+        }
+        var seen: [[UInt32]] = []
+        for threads: Int32 in [1, 3] {
+            let none = [Float](repeating: 0, count: count)
+            let own = Guarded(start), moved = Guarded(none), spread = Guarded(none)
+            for (step, gradient) in gradients.enumerated() {
+                var rates = uk_adamw_rates(
+                    rate: rate, momentum: kept, squares: second, decay: decay, factor: factor, step: Int64(step + 1))
+                run(threads) { uk_adamw($0, own.base, gradient, moved.base, spread.base, Int64(count), &rates) }
+            }
+            // Each step moves a weight by as much as the rate: rounding is that of 0.1.
+            #expect(largestDifference(own.values, weights.map(Float.init)) < 1e-6)
+            let ownMomentum = moved.values, ownSquares = spread.values
+            #expect((0..<count).allSatisfy { abs(Double(ownMomentum[$0]) - momentum[$0]) <= 1e-6 * Double(sizes[$0 % 4]) })
+            #expect((0..<count).allSatisfy { abs(Double(ownSquares[$0]) - squares[$0]) <= 1e-6 * squares[$0] })
+            #expect(own.isIntact && moved.isIntact && spread.isIntact)
+            seen.append(bits(own.values) + bits(moved.values) + bits(spread.values))
+        }
+        #expect(seen[0] == seen[1])
+    }
+
     @Test func stoppedCallsSaySo() {
         var flag = Int32(UK_STOPPING)
         withUnsafePointer(to: &flag) { flag in
@@ -160,6 +204,8 @@ import ULDorKernels
             #expect(uk_relu_gradient(&exec, ones, &to, 64) == UK_CANCELLED)
             #expect(uk_accumulate(&exec, ones, 64, &to) == UK_CANCELLED)
             #expect(uk_sgd(&exec, &to, ones, &momentum, 64, 1, 1, 1, 1) == UK_CANCELLED)
+            var rates = uk_adamw_rates(rate: 1, momentum: 0.5, squares: 0.5, decay: 1, factor: 1, step: 1), squares = to
+            #expect(uk_adamw(&exec, &to, ones, &momentum, &squares, 64, &rates) == UK_CANCELLED)
             #expect(uk_sum_squares(&exec, ones, 64, &sums, &sum) == UK_CANCELLED)
             let target = Guarded(to)
             var map = layout.map(target.base)

@@ -158,4 +158,18 @@ private struct Fixture {
             expectClose(own.values, try fixture.values("sgd.weights.\(step)"), "step \(step)")
         }
     }
+
+    @Test func adamw() throws {
+        let fixture = try Fixture()
+        let zeros = [Float](repeating: 0, count: 150)
+        let own = Guarded(try fixture.values("adamw.weights")), momentum = Guarded(zeros), squares = Guarded(zeros)
+        for step in 0..<3 {
+            let gradient = try fixture.values("adamw.gradient.\(step)").map { 2 * $0 }
+            var exec = uk_exec(threads: 1, state: nil)
+            var rates = uk_adamw_rates(
+                rate: 0.03, momentum: 0.9, squares: 0.99, decay: 0.05, factor: 0.5, step: Int64(step + 1))
+            #expect(uk_adamw(&exec, own.base, gradient, momentum.base, squares.base, 150, &rates) == UK_OK)
+            expectClose(own.values, try fixture.values("adamw.weights.\(step)"), "step \(step)")
+        }
+    }
 }

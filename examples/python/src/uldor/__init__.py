@@ -15,6 +15,7 @@ from .errors import (
 )
 from .evaluation import Froc, FrocResult, FrocSubset, MaskOverlap, Sensitivity, mask_overlap
 from .gradients import run_gradients
+from .mining import MinedDetection, MinedImage, MinedMask, Mining, MiningInfo, mine, read_mined
 from .model import Model, ModelInfo
 from .pseudo_mask import PseudoMask
 from .result import Detection, Diameter, Result
@@ -34,8 +35,8 @@ def library_version() -> str:
 __all__ = [
     "Augmentation", "BufferTooSmall", "Busy", "Cancelled", "Dataset", "DatasetImage", "DatasetInfo", "DatasetLesion",
     "Degenerate", "Detection", "Diameter", "FileError", "FormatError", "Froc", "FrocResult", "FrocSubset",
-    "INPUT_STEPS", "ImageError", "InputInfo", "InternalError", "InvalidArgument", "MaskOverlap", "Model",
-    "ModelError", "ModelInfo", "NoMemory", "PseudoMask", "Reduction", "Result", "STAGES", "Sensitivity", "Session",
-    "SessionInfo", "Slices", "SourceImage", "SourceLesion", "Trainer", "TrainerState", "TrainingEvent", "UldorError",
-    "Unsupported", "library_version", "mask_overlap", "run_gradients",
+    "INPUT_STEPS", "ImageError", "InputInfo", "InternalError", "InvalidArgument", "MaskOverlap", "MinedDetection",
+    "MinedImage", "MinedMask", "Mining", "MiningInfo", "Model", "ModelError", "ModelInfo", "NoMemory", "PseudoMask", "Reduction",
+    "Result", "STAGES", "Sensitivity", "Session", "SessionInfo", "Slices", "SourceImage", "SourceLesion", "Trainer", "TrainerState",
+    "TrainingEvent", "UldorError", "Unsupported", "library_version", "mask_overlap", "mine", "read_mined", "run_gradients",
 ]

@@ -17,6 +17,7 @@ INSTRUCTIONS = {
     "best": _abi.INSTRUCTIONS_BEST, "portable": _abi.INSTRUCTIONS_PORTABLE, "avx2": _abi.INSTRUCTIONS_AVX2,
     "avx512": _abi.INSTRUCTIONS_AVX512,
 }
+RESUME = {"if_there": _abi.RESUME_IF_THERE, "never": _abi.RESUME_NEVER, "always": _abi.RESUME_ALWAYS}
 ON_BAD = {"error": _abi.BAD_ERROR, "skip": _abi.BAD_SKIP}
 
 

@@ -177,7 +177,8 @@ class _SourceCallbacks:
 
     def take_latest(self) -> Optional[BaseException]:
         """What a callback raised last, on any thread, once."""
-        exception, self._guard.latest = self._guard.latest, None
+        exception = self._guard.latest
+        self._guard.take()
         return exception
 
     def _describe(self, index: int, out: Any) -> None:
@@ -386,6 +387,14 @@ class Dataset(Handle):
             return "<uldor.Dataset closed>"
         info = self.info
         return f"<uldor.Dataset {info.images} images {info.lesions} lesions>"
+
+
+def check_read(status: int, *datasets: Optional[Dataset]) -> None:
+    """Raises what belongs to a call that read images on threads of the library's own; its cause is what a source raised there. What
+    was skipped is not what a later failure came of."""
+    causes = [data._callbacks.take_latest() for data in datasets if data is not None and data._callbacks is not None]
+    is_read = status == _abi.ERROR_IO and b": source.read" in _abi.lib.uldor_last_error()
+    check(status, next(filter(None, causes), None) if is_read else None)
 
 
 def _copied(raw: Any) -> List[Optional[NDArray[Any]]]:

@@ -69,7 +69,7 @@ class Session(Handle):
     `nms_threshold` (0..1), `detections` (at most, 1..1000), `proposals` (1..4096) and `class_rule` ("per_class",
     "best_class"). `resampling=False` takes pixels as they are and needs no spacing; `body_crop=False` keeps the whole
     slice. `instructions` is "best", "avx512", "avx2" or "portable"; `exact=True` computes every convolution directly, without
-    Winograd; `memory_limit` bounds the scratch memory in bytes: what takes more raises NoMemory. `progress` is called on the
+    Winograd; `keep_false_positives=True` returns detections of class false_positive, too; `memory_limit` bounds the scratch memory in bytes: what takes more raises NoMemory. `progress` is called on the
     thread that runs the call; what it raises comes out of that call.
 
     Raises InvalidArgument, NoMemory, Unsupported (this CPU lacks the instructions).
@@ -81,7 +81,8 @@ class Session(Handle):
                  nms_threshold: Optional[float] = None, detections: Optional[int] = None,
                  proposals: Optional[int] = None, class_rule: Optional[str] = None, resampling: bool = True,
                  body_crop: bool = True, instructions: str = "best", exact: bool = False,
-                 memory_limit: Optional[int] = None, progress: Optional[Progress] = None,
+                 memory_limit: Optional[int] = None, keep_false_positives: bool = False,
+                 progress: Optional[Progress] = None,
                  log: Optional[Log] = None) -> None:
         options = defaults(_abi.session_options)
         options.threads = int32("threads", threads)
@@ -102,6 +103,7 @@ class Session(Handle):
         options.no_resampling = int(not resampling)
         options.no_body_crop = int(not body_crop)
         options.exact = int(exact)
+        options.keep_false_positives = int(keep_false_positives)
         if memory_limit is not None:
             if not 1 <= memory_limit < 2**63:
                 raise ValueError(f"memory_limit {memory_limit}: 1...2**63 - 1, or None for no limit")

@@ -12,15 +12,16 @@ from numpy.typing import NDArray
 
 from . import _abi
 from ._abi import int32
-from ._arguments import INSTRUCTIONS, ON_BAD, Config, Path, choose, config_bytes, defaults, path_bytes
+from ._arguments import INSTRUCTIONS, ON_BAD, RESUME, Config, Path, choose, config_bytes, defaults, path_bytes
 from ._callbacks import Guard, Log, log_callback
 from ._handle import Handle
-from .dataset import SPLITS, Augmentation, Dataset
+from .dataset import SPLITS, Augmentation, Dataset, check_read
 from .errors import check
+from .mining import Mining
 
 KINDS = {
     _abi.TRAINING_CALIBRATION: "calibration", _abi.TRAINING_STEP: "step", _abi.TRAINING_VALIDATION: "validation",
-    _abi.TRAINING_EPOCH: "epoch",
+    _abi.TRAINING_EPOCH: "epoch", _abi.TRAINING_MINING: "mining",
 }
 STATUSES = {
     _abi.TRAINER_RUNNING: "running", _abi.TRAINER_FINISHED: "finished", _abi.TRAINER_STOPPED: "stopped",
@@ -29,13 +30,15 @@ STATUSES = {
 _NUMBERS = {
     name: kind for name, kind, *_ in _abi.trainer_options._fields_
     if kind in (ctypes.c_int32, ctypes.c_int64, ctypes.c_uint64, ctypes.c_double)
-    and name not in ("struct_size", "resume", "train_split", "validation_split", "on_bad_image", "instructions")
+    and name not in ("struct_size", "resume", "train_split", "validation_split", "on_bad_image", "instructions", "optimiser",
+                     "lr_schedule", "reserved")
 }
-RESUME = {"if_there": _abi.RESUME_IF_THERE, "never": _abi.RESUME_NEVER, "always": _abi.RESUME_ALWAYS}
+OPTIMISERS = {"sgd": _abi.OPTIMISER_SGD, "adamw": _abi.OPTIMISER_ADAMW}
+RATE_SCHEDULES = {"steps": _abi.RATE_STEPS, "cosine": _abi.RATE_COSINE}
 
 
 class TrainingEvent(NamedTuple):
-    """What progress gets (uldor.h, uldor_training_event). `kind` is "calibration", "step", "validation" or "epoch";
+    """What progress gets (uldor.h, uldor_training_event). `kind` is "calibration", "mining", "step", "validation" or "epoch";
     `seconds_left`, `validation_loss` and `best_loss` are None where they are not known yet."""
 
     kind: str
@@ -144,7 +147,8 @@ class Trainer(Handle):
     `init` (a weights file) and `architecture` ("resnet18" ... "resnet152", "narrow") say what it begins with; every other
     argument is the field of the same name in uldor.h (uldor_trainer_options) and has its default there. `output`,
     `checkpoint` and `log_file` are paths: where the checkpoint is there, the run goes on from it. `progress` gets a
-    TrainingEvent on the thread that runs the trainer; what it raises comes out of the run.
+    TrainingEvent on the thread that runs the trainer; what it raises comes out of the run. `mining` says by what rule and before
+    which epochs hard negatives are mined, `mined` is a file of mine() to learn from, `mined_output` where each set is written.
 
         with uldor.Trainer(dataset, architecture="resnet18", output="weights.safetensors") as trainer:
             trainer.run()
@@ -159,9 +163,11 @@ class Trainer(Handle):
     def __init__(self, train: Dataset, validation: Optional[Dataset] = None, *, init: Optional[Path] = None,
                  architecture: Optional[str] = None, config: Optional[Config] = None, output: Optional[Path] = None,
                  checkpoint: Optional[Path] = None, log_file: Optional[Path] = None, resume: str = "if_there",
+                 mining: Optional[Mining] = None, mined: Optional[Path] = None, mined_output: Optional[Path] = None,
                  augmentation: Optional[Augmentation] = None, reduction: Optional[Reduction] = None,
                  train_split: str = "train", validation_split: Optional[str] = "validation", on_bad_image: str = "error",
-                 instructions: str = "best", progress: Optional[Progress] = None, log: Optional[Log] = None,
+                 instructions: str = "best", optimiser: str = "sgd", lr_schedule: str = "steps",
+                 progress: Optional[Progress] = None, log: Optional[Log] = None,
                  **options: Union[int, float, bool]) -> None:
         raw = defaults(_abi.trainer_options)
         for name, value in options.items():
@@ -176,11 +182,16 @@ class Trainer(Handle):
         raw.validation_split = 0 if validation_split is None else choose(SPLITS, "validation_split", validation_split)
         raw.on_bad_image = choose(ON_BAD, "on_bad_image", on_bad_image)
         raw.instructions = choose(INSTRUCTIONS, "instructions", instructions)
+        raw.optimiser = choose(OPTIMISERS, "optimiser", optimiser)
+        raw.lr_schedule = choose(RATE_SCHEDULES, "lr_schedule", lr_schedule)
         self._callbacks = _TrainerCallbacks(progress, reduction)
         self._log = log_callback(log)
         raw.log, raw.progress = self._log, self._callbacks.progress
         if self._callbacks.reduction is not None:
             raw.reduction = ctypes.pointer(self._callbacks.reduction)
+        if mining is not None:
+            raw.mining = ctypes.pointer(mining._raw())
+        raw.mined_path, raw.mined_output_path = path_bytes(mined), path_bytes(mined_output)
         if augmentation is not None:
             raw.augmentation = ctypes.pointer(augmentation._raw())
         # Their sources' callbacks are the data sets' own: they must live as long as the trainer.
@@ -196,10 +207,7 @@ class Trainer(Handle):
 
     def _check(self, status: int) -> None:
         self._callbacks.guard.reraise()
-        # Pixels are read on threads of the library's own. What was skipped there is not what a later failure came of.
-        causes = [data._callbacks.take_latest() for data in self._datasets if data is not None and data._callbacks is not None]
-        is_read = status == _abi.ERROR_IO and b": source.read" in _abi.lib.uldor_last_error()
-        check(status, next(filter(None, causes), None) if is_read else None)
+        check_read(status, *self._datasets)
 
     @property
     def state(self) -> TrainerState:

@@ -12,15 +12,16 @@ import operator
 from typing import Any, List, Tuple
 
 from .. import _library
-from . import common, data, evaluation, inference, stages, training
+from . import common, data, evaluation, inference, mining, stages, training
 from .common import *
 from .data import *
 from .evaluation import *
 from .inference import *
+from .mining import *
 from .stages import *
 from .training import *
 
-_SECTIONS = (common, inference, evaluation, data, training, stages)
+_SECTIONS = (common, inference, evaluation, data, mining, training, stages)
 
 STRUCTS: Tuple[type, ...] = tuple(
     kind for section in _SECTIONS for kind in vars(section).values()

@@ -74,7 +74,7 @@ class session_options(Structure):
         ("progress", progress_fn), ("progress_user", c_void_p), ("threads", c_int32), ("instructions", c_int32),
         ("score_threshold", c_float), ("nms_threshold", c_float), ("detections", c_int32), ("proposals", c_int32),
         ("class_rule", c_int32), ("no_resampling", c_int32), ("no_body_crop", c_int32), ("exact", c_int32),
-        ("memory_limit", c_int64),
+        ("memory_limit", c_int64), ("keep_false_positives", c_int32), ("reserved", c_int32),
     ]
 
 

@@ -8,15 +8,19 @@ from typing import List
 
 from .common import Prototype, allocator, handle, handle_out, log_fn
 from .data import augmentation, report_fn
+from .mining import mining_options
 
 TRAINING_CALIBRATION = 0
 TRAINING_STEP = 1
 TRAINING_VALIDATION = 2
 TRAINING_EPOCH = 3
+TRAINING_MINING = 4
 
-RESUME_IF_THERE = 0
-RESUME_NEVER = 1
-RESUME_ALWAYS = 2
+OPTIMISER_SGD = 0
+OPTIMISER_ADAMW = 1
+
+RATE_STEPS = 0
+RATE_COSINE = 1
 
 TRAINER_RUNNING = 0
 TRAINER_FINISHED = 1
@@ -59,6 +63,9 @@ class trainer_options(Structure):
         ("rpn_samples", c_int32), ("roi_samples", c_int32), ("rpn_positive", c_double), ("roi_positive", c_double),
         ("proposals", c_int32), ("no_mask_loss", c_int32), ("calibration_images", c_int32), ("on_bad_image", c_int32),
         ("threads", c_int32), ("loader_threads", c_int32), ("instructions", c_int32), ("exact", c_int32),
+        ("mining", POINTER(mining_options)), ("mined_path", c_char_p), ("mined_output_path", c_char_p),
+        ("mined_by_any_model", c_int32), ("optimiser", c_int32), ("second_momentum", c_double), ("lr_schedule", c_int32),
+        ("reserved", c_int32),
     ]
 
 
