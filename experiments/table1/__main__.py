@@ -62,6 +62,10 @@ def planned(options: argparse.Namespace, work: Path) -> Planned:
     return found
 
 
+def spoken(hours_needed: float) -> str:
+    return f"{hours_needed:.1f} hours" if hours_needed >= 1 else f"{60 * hours_needed:.1f} minutes"
+
+
 def main() -> int:
     options = arguments()
     work = (options.work or ROOT / "build" / ("table1-quick" if options.quick else "table1")).resolve()
@@ -73,7 +77,7 @@ def main() -> int:
         if options.data:
             data, trainings = found["data"]
             needed = hours(data, trainings, runner)
-            print(f"about {needed:.1f} hours with {options.jobs} side by side", flush=True)
+            print(f"about {spoken(needed)} with {options.jobs} side by side", flush=True)
             if needed > 24 and not options.yes and input("go on? [y/N] ").strip().lower() != "y":
                 return 1
         for _, trainings in found.values():
