@@ -7,6 +7,7 @@
 Whatever is trained is kept, so the same command goes on where it was stopped, and only reports where all is there."""
 import argparse
 import os
+import signal
 import sys
 from pathlib import Path
 from typing import Dict, List, Tuple
@@ -67,6 +68,7 @@ def spoken(hours_needed: float) -> str:
 
 
 def main() -> int:
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     options = arguments()
     work = (options.work or ROOT / "build" / ("table1-quick" if options.quick else "table1")).resolve()
     work.mkdir(parents=True, exist_ok=True)
@@ -80,8 +82,7 @@ def main() -> int:
             print(f"about {spoken(needed)} with {options.jobs} side by side", flush=True)
             if needed > 24 and not options.yes and input("go on? [y/N] ").strip().lower() != "y":
                 return 1
-        for _, trainings in found.values():
-            runner.all(trainings)
+        runner.all([training for _, trainings in found.values() for training in trainings])
     from document import write
     write(found, work, output)
     return 0

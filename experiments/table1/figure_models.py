@@ -31,8 +31,9 @@ def interesting(images: Images, found: Dict[str, Dict[str, List[Any]]], cuts: Di
 
 def panel(images: Images, full: Images, name: str, entries: Sequence[Any], cut: float) -> Image.Image:
     hu = images.pixels(name)
-    picture = Picture(hu, body(hu), WIDTH, window_of(hu))
     known, every = images.boxes(name), full.boxes(name)
+    window = max((window_of(hu, box) for box in every), key=lambda window: window[1] - window[0])
+    picture = Picture(hu, body(hu), WIDTH, window)
     for box in every:
         annotated = len(known) and bool((overlaps(np.array([box]), known) > 0.99).any())
         picture.box(box, GREEN if annotated else YELLOW, dashed=True, width=1)

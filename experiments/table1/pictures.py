@@ -16,7 +16,7 @@ def window_of(hu: NDArray[np.float32], box: Optional[Any] = None) -> Tuple[float
         return LUNG if len(body) and np.mean((body < -600)) > 0.12 else SOFT
     x1, y1, x2, y2 = (int(v) for v in box)
     around = hu[max(y1, 0):y2 + 1, max(x1, 0):x2 + 1]
-    return LUNG if around.size and np.mean((around < -600) & (around > -950)) > 0.25 else SOFT
+    return LUNG if around.size and np.mean((around < -600) & (around > -950)) > 0.35 else SOFT
 
 
 def grey(hu: NDArray[np.float32], window: Tuple[float, float]) -> Image.Image:
