@@ -45,12 +45,14 @@ class Pretended(run.Runner):
 
     def __init__(self, fails=()):
         super().__init__(Path("uldor"), 2)
-        self.called, self.fails = [], fails
+        self.called, self.fails, self.went_on = [], fails, []
 
     def call(self, *arguments):
         self.called.append(arguments)
         if arguments[0] == "train":
             out = Path(arguments[arguments.index("--out") + 1])
+            self.went_on += [out.parent.name] * (out.parent / "checkpoint").is_file()
+            (out.parent / "checkpoint").write_text("")
             if out.parent.name in self.fails:
                 raise run.Failed(out.parent.name)
             out.write_text("weights")
@@ -73,7 +75,7 @@ def test_runs_what_has_no_result_and_nothing_else(tmp_path):
     again = Pretended()
     assert again.all(trainings(tmp_path)) == []
     assert set(again.trained()) == {t.folder.name for t in trainings(tmp_path)} - done
-    assert [a for a in again.called if a[0] == "train" and "mask.0" in str(a)][0].count("--restart") == 0, "the killed one goes on"
+    assert again.went_on == ["mask.0"]
     assert json.loads((tmp_path / "phantom" / "hnem.1" / "result.json").read_text())["epochs"] == [{"epoch": 0, "step": 1, "loss": 1}]
 
     idle = Pretended()
@@ -82,12 +84,14 @@ def test_runs_what_has_no_result_and_nothing_else(tmp_path):
 
 
 def test_a_changed_beginning_trains_what_follows_again(tmp_path):
-    Pretended().all(trainings(tmp_path))
+    with pytest.raises(run.Failed):
+        Pretended(fails=["hnem.0"]).all(trainings(tmp_path))
+    Pretended(fails=[]).all([t for t in trainings(tmp_path) if t.name != "hnem"])
     changed = plan.plan(DATA, recipes.phantom(3, 4), (0, 1), tmp_path)
     runner = Pretended()
     runner.all(changed)
     assert set(runner.trained()) == {t.folder.name for t in changed}
-    assert all("--restart" in a for a in runner.called if a[0] == "train" and "start" in str(a[a.index("--out") + 1]))
+    assert runner.went_on == [], "not from a checkpoint of what it was before"
 
 
 def random_images(rng, images, patients):

@@ -2,7 +2,7 @@
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Dict, List, Optional, Sequence, Tuple
+from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 from recipes import Recipe, network_options
 from sets import DataSet
@@ -27,6 +27,8 @@ ABLATIONS: Dict[str, Tuple[str, ...]] = {
     "epoch of least validation loss": MINE + ("--validation-split", "2"),
 }
 START = "start"
+# Detections are those of Mask R-CNN's own threshold (torchvision's 0.05): without one every region is a detection, and no row's curve ends.
+MEASURED = ("--min-score", "0.05", "--max-detections", "100")
 
 
 @dataclass(frozen=True)
@@ -64,14 +66,22 @@ class Training:
         mined = ["--mined-out", str(self.mined)] if self.mines else []
         return [*self.data.read, *begin, *self.options, *mined, "--seed", str(self.seed)]
 
-    def done(self) -> bool:
-        """Whether its result is there and of these very arguments, and of the present weights it begins with."""
-        if self.before and not self.before.done():
-            return False
+    def identity(self) -> List[List[str]]:
+        """What its weights come from, back to the random ones."""
+        return [self.arguments(), *(self.before.identity() if self.before else [])]
+
+    def read(self) -> Optional[Dict[str, Any]]:
+        """Its result, if that is there and of this very training."""
         try:
-            return bool(json.loads(self.result.read_text())["arguments"] == self.arguments())
-        except (OSError, ValueError, KeyError):
-            return False
+            result: Dict[str, Any] = json.loads(self.result.read_text())
+        except (OSError, ValueError):
+            return None
+        return result if result.get("identity") == self.identity() else None
+
+    def done(self) -> bool:
+        """Whether it is trained and, unless it is what others begin with, measured as it is measured now."""
+        result = self.read()
+        return result is not None and (self.name == START or result.get("measured") == list(MEASURED))
 
 
 def folder_of(work: Path, data: DataSet, name: str, seed: int) -> Path:

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any, Dict, List, Optional, Sequence
 
 from paper import LEVELS
-from plan import Training
+from plan import MEASURED, START, Training
 
-BEGUN = "arguments.json"
+BEGUN = "begun.json"
 
 
 class Failed(RuntimeError):
@@ -29,7 +29,7 @@ class Runner:
         self.lock = threading.Lock()
 
     def call(self, *arguments: str) -> float:
-        """Runs the tool; returns the seconds that it took."""
+        """Runs the tool to its end; returns the seconds that it took."""
         began = time.monotonic()
         child = subprocess.Popen([str(self.tool), *arguments], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         with self.lock:
@@ -75,31 +75,41 @@ class Runner:
         return left
 
     def one(self, training: Training) -> None:
-        training.folder.mkdir(parents=True, exist_ok=True)
-        arguments, begun = training.arguments(), training.folder / BEGUN
-        same = begun.is_file() and json.loads(begun.read_text()) == arguments
-        begun.write_text(json.dumps(arguments))
-        print("train", training.label, flush=True)
-        seconds = self.call("train", *arguments, "--out", str(training.weights), "--checkpoint", str(training.folder / "checkpoint"),
-                            "--log", str(training.folder / "log.csv"), "--threads", str(self.threads), "--quiet",
-                            *(() if same else ("--restart",)))
-        result: Dict[str, Any] = {"training": training.name, "set": training.data.name, "seed": training.seed,
-                                  "arguments": arguments, "seconds": seconds, "epochs": epochs(training.folder / "log.csv")}
-        if training.before is not None or training.name != "start":
-            result["froc"] = self.measure(training)
+        result = training.read() or self.train(training)
+        if training.name != START:
+            result["froc"], result["measured"] = self.measure(training), list(MEASURED)
         partial = training.result.with_suffix(".partial")
         partial.write_text(json.dumps(result, indent=1) + "\n")
         partial.rename(training.result)
         (training.folder / "checkpoint").unlink(missing_ok=True)
-        print(f"done  {training.label}: {seconds / 60:.1f} min", flush=True)
+        print(f"done  {training.label}: {result['seconds'] / 60:.1f} min", flush=True)
+
+    def train(self, training: Training) -> Dict[str, Any]:
+        training.folder.mkdir(parents=True, exist_ok=True)
+        begun, identity = training.folder / BEGUN, training.identity()
+        before = json.loads(begun.read_text()) if begun.is_file() else {}
+        spent = before["seconds"] if before.get("identity") == identity else None
+        began = time.monotonic()
+        seconds = lambda: (spent or 0.0) + time.monotonic() - began  # noqa: E731
+        if spent is None:  # a checkpoint would be of another training
+            (training.folder / "checkpoint").unlink(missing_ok=True)
+        begun.write_text(json.dumps({"identity": identity, "seconds": spent or 0.0}))
+        print("train", training.label, flush=True)
+        try:
+            self.call("train", *training.arguments(), "--out", str(training.weights), "--checkpoint",
+                      str(training.folder / "checkpoint"), "--log", str(training.folder / "log.csv"), "--threads", str(self.threads),
+                      "--quiet")
+        finally:
+            begun.write_text(json.dumps({"identity": identity, "seconds": seconds()}))
+        return {"training": training.name, "set": training.data.name, "seed": training.seed, "identity": identity, "seconds": seconds(),
+                "epochs": epochs(training.folder / "log.csv")}
 
     def measure(self, training: Training) -> Dict[str, Any]:
         """Detects on the test split and measures against each truth, without the class of false positives and with it."""
         detections = training.folder / "detections.json"
         base = ("--data", str(training.data.directory), *training.data.options)
         self.call("evaluate", "--weights", str(training.weights), *base, *training.data.widest, "--split", "test", "--output",
-                  str(detections), "--min-score", "0.001", "--max-detections", "100", "--threads", str(self.threads), "--restart",
-                  "--quiet", "--convention", "paper")
+                  str(detections), *MEASURED, "--threads", str(self.threads), "--restart", "--quiet", "--convention", "paper")
         measured: Dict[str, Any] = {}
         for truth, options in training.data.truths.items():
             for rule in ("ignore", "lesion-score") if training.mines else ("ignore",):
