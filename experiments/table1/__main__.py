@@ -16,9 +16,10 @@ import recipes
 import sets
 from estimate import hours
 from paths import DOCUMENT, ROOT, TOOL
-from plan import ABLATIONS, Training, plan
+from plan import ABLATIONS, START, Training, plan
 from run import Failed, Runner
 
+QUICK_ABLATIONS = ["m = 1"]
 Planned = Dict[str, Tuple[sets.DataSet, List[Training]]]
 
 
@@ -47,7 +48,7 @@ def arguments() -> argparse.Namespace:
 def planned(options: argparse.Namespace, work: Path) -> Planned:
     """By the data set's name, in the order in which they are run."""
     seeds = list(range(options.seeds or (1 if options.quick else 3)))
-    ablations = [] if options.no_ablations or options.data else list(ABLATIONS)[:1] if options.quick else list(ABLATIONS)
+    ablations = [] if options.no_ablations or options.data else QUICK_ABLATIONS if options.quick else list(ABLATIONS)
     if options.data:
         data = sets.deeplesion(options.data.resolve())
         recipe = recipes.deeplesion(options.epochs, options.arch, options.init, tuple(options.train.split()))
@@ -58,7 +59,7 @@ def planned(options: argparse.Namespace, work: Path) -> Planned:
     found: Planned = {data.name: (data, trainings)}
     if options.sts:
         other = sets.sts(Path(options.sts).resolve())
-        begin = {training.seed: training for training in trainings if training.name == "start"}
+        begin = {training.seed: training for training in trainings if training.name == START}
         found[other.name] = other, plan(other, recipes.sts(2 if options.quick else recipes.STS_EPOCHS), seeds, work, (), begin)
     return found
 

@@ -57,7 +57,7 @@ def collect(data: DataSet, trainings: Sequence[Training]) -> Collected:
         if training.name == HNEM and training.seed in seeds:
             for truth, events in events_of(training, results[key(training)], images, True).items():
                 rows[truth][HNEM_FP].append(events)
-        if training.name not in ROWS and training.name != "start":
+        if training.name not in ROWS and not training.starts:
             ablations[training.name] = events_of(training, results[key(training)], images, False)
         if training.mines and training.mined.is_file():
             chosen[key(training)] = negatives(training.mined, trained[first], trained[last])

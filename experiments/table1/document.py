@@ -3,6 +3,7 @@ import hashlib
 import json
 import os
 import platform
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -16,9 +17,9 @@ import figure_negatives
 import tables
 from claims import RULE
 from collect import HNEM, Collected, collect, key
-from curve import read_detections
+from curve import Truth, read_detections
 from mined import counts
-from paper import ROWS, TABLE
+from paper import LEVELS, ROWS, TABLE
 from paths import HERE, ROOT
 from plan import Training
 from resampling import Sampled, rows_sampled
@@ -70,9 +71,9 @@ def section(found: Collected, rows: Dict[str, Dict[str, Sampled]], work: Path, p
     for truth, by_row in rows.items():
         of = found.images[truth].truth
         lines += [f"Measured against the {truth} truth, {of.lesions} lesions in {len(of.names)} images of {of.patients.max() + 1} patients, "
-                  f"{len(seeds)} seed{'s' * (len(seeds) > 1)}:", "", *tables.rows_table(by_row), ""]
-    if data.name == "sts":
-        lines += image_free(data) + [""]
+                  f"{len(seeds)} seed{'s' * (len(seeds) > 1)}:", "", *tables.rows_table(by_row)]
+        row, words = image_free(data, of) if data.name == "sts" else ([], [])
+        lines += [*row, "", *words, ""] if row else [""]
     figure_curves.curves(found.events, data.title, pictures / f"table1_{data.name}_froc.png")
     lines += [f"![FROC](images/table1_{data.name}_froc.png)"]
     if any(found.negatives.get(f"{HNEM}.{seed}") for seed in seeds):
@@ -136,13 +137,17 @@ def draw_pictures(found: Collected, place: Path) -> None:
     figure_models.side_by_side(found.images[first], found.images[last], detections, cuts, place / f"table1_{data.name}_models.png")
 
 
-def image_free(data: DataSet) -> List[str]:
-    """The images were cut out around their tumours: what a box without an image finds."""
+def image_free(data: DataSet, images: Truth) -> Tuple[List[str], List[str]]:
+    """The images were cut out around their tumours. What a box without an image finds: its row of the table, and words on it."""
     command = [sys.executable, str(ROOT / "tools" / "image_free_box.py"), str(data.directory), "--windows", str(data.directory / "crops.csv")]
     environment = {**os.environ, "PYTHONPATH": str(ROOT / "examples" / "python" / "src")}
-    output = subprocess.run(command, check=True, capture_output=True, text=True, env=environment).stdout
-    return ["The images were cut out around their tumours, so a box that ignores the pixels, one an image with the same margins everywhere, "
-            "finds some (`tools/image_free_box.py`): " + "; ".join(output.strip().splitlines()) + "."]
+    said = subprocess.run(command, check=True, capture_output=True, text=True, env=environment).stdout.strip().splitlines()
+    part = float(next(re.search(r", ([0-9.]+) %;", line)[1] for line in said if line.startswith("test:")))  # type: ignore[index]
+    false = 1 - part / 100 * images.lesions / len(images.names)
+    cells = [f"{part:.1f}" if false <= level else "-" for level in LEVELS]
+    row = f"| *a box without an image* | {' | '.join(cells)} | {part:.1f} | {false:.1f} |"
+    return [row], ["The images were cut out around their tumours, so a box that ignores the pixels, the same margins in every image, finds some of "
+                   "them (`tools/image_free_box.py`; margins searched for on the training images, and what any could do): " + "; ".join(said) + "."]
 
 
 def discussion(sampled: Dict[str, Dict[str, Sampled]]) -> List[str]:

@@ -11,20 +11,22 @@ MINE = ("--mine",)
 ALL_LESIONS = "all lesions"  # stands for the options that lead to the full truth
 # What makes a row of Table 1; + HNEM + FP is HNEM's weights, measured otherwise.
 ROWS: Dict[str, Tuple[str, ...]] = {"no-mask": ("--no-mask-loss",), "mask": (), "hnem": MINE}
-# One difference each from HNEM, or from no mining where it says so.
+# One difference each from HNEM, or, where it says so, from pseudo masks alone.
+MASKED_START, VALIDATED = "masks from the beginning, not mined", "epoch of least validation loss"
 ABLATIONS: Dict[str, Tuple[str, ...]] = {
+    MASKED_START: (),
+    "all lesions annotated, not mined": (ALL_LESIONS,),
+    "all lesions annotated": MINE + (ALL_LESIONS,),
+    "spare quantile 0.5": MINE + ("--mine-spare", "0.5"),
     "m = 1": MINE + ("--mine-most", "1"),
     "m = 10": MINE + ("--mine-most", "10"),
+    "mined once": MINE + ("--mine-every", "0"),
+    "boxes only": MINE + ("--mine-boxes-only",),
     "good IoU 0.1": MINE + ("--mine-good-iou", "0.1"),
     "good IoU 0.5": MINE + ("--mine-good-iou", "0.5"),
     "least score 0.5": MINE + ("--mine-min-score", "0.5"),
     "least score 0.9": MINE + ("--mine-min-score", "0.9"),
-    "mined once": MINE + ("--mine-every", "0"),
-    "boxes only": MINE + ("--mine-boxes-only",),
-    "spare quantile 0.5": MINE + ("--mine-spare", "0.5"),
-    "all lesions annotated": MINE + (ALL_LESIONS,),
-    "all lesions annotated, not mined": (ALL_LESIONS,),
-    "epoch of least validation loss": MINE + ("--validation-split", "2"),
+    VALIDATED: MINE + ("--validation-split", "2"),
 }
 START = "start"
 # Detections are those of Mask R-CNN's own threshold (torchvision's 0.05): without one every region is a detection, and no row's curve ends.
@@ -47,6 +49,11 @@ class Training:
     @property
     def mined(self) -> Path:
         return self.folder / "mined.jsonl"
+
+    @property
+    def starts(self) -> bool:
+        """Whether it is only what others begin with, and not measured."""
+        return self.name.startswith(START)
 
     @property
     def mines(self) -> bool:
@@ -81,7 +88,7 @@ class Training:
     def done(self) -> bool:
         """Whether it is trained and, unless it is what others begin with, measured as it is measured now."""
         result = self.read()
-        return result is not None and (self.name == START or result.get("measured") == list(MEASURED))
+        return result is not None and (self.starts or result.get("measured") == list(MEASURED))
 
 
 def folder_of(work: Path, data: DataSet, name: str, seed: int) -> Path:
@@ -89,11 +96,12 @@ def folder_of(work: Path, data: DataSet, name: str, seed: int) -> Path:
     return work / data.name / f"{plain}.{seed}"
 
 
-def starts(data: DataSet, recipe: Recipe, seeds: Sequence[int], work: Path) -> Dict[int, Training]:
-    """What each seed begins with: random weights that have seen the annotated lesions without any mask, so that what all rows share
-    knows nothing of what they are compared for."""
-    options = (*network_options(recipe), "--epochs", str(recipe.start_epochs), "--no-mask-loss", *recipe.options)
-    return {seed: Training(data, START, seed, options, folder_of(work, data, START, seed)) for seed in seeds}
+def start(data: DataSet, recipe: Recipe, seed: int, work: Path, masks: bool = False) -> Training:
+    """What a seed begins with: random weights that have seen the annotated lesions, as a rule without any mask, so that what all rows
+    share knows nothing of what they are compared for."""
+    options = (*network_options(recipe), "--epochs", str(recipe.start_epochs), *(() if masks else ("--no-mask-loss",)), *recipe.options)
+    name = START + " with masks" * masks
+    return Training(data, name, seed, options, folder_of(work, data, name, seed))
 
 
 def plan(data: DataSet, recipe: Recipe, seeds: Sequence[int], work: Path, ablations: Sequence[str] = (),
@@ -101,15 +109,20 @@ def plan(data: DataSet, recipe: Recipe, seeds: Sequence[int], work: Path, ablati
     """In the order in which they are run: the rows seed by seed, then the ablations with the first seed."""
     trainings: List[Training] = []
     if begin is None and recipe.start is None:
-        begin = starts(data, recipe, seeds, work)
+        begin = {seed: start(data, recipe, seed, work) for seed in seeds}
         trainings += begin.values()
     run = ("--epochs", str(recipe.epochs), *recipe.options)
 
-    def training(name: str, more: Tuple[str, ...], seed: int) -> Training:
+    def training(name: str, more: Tuple[str, ...], seed: int, before: Optional[Training]) -> Training:
         more = tuple(option for word in more for option in (data.widest if word == ALL_LESIONS else (word,)))
         first = () if recipe.start is None else ("--init", recipe.start, *network_options(recipe))
-        return Training(data, name, seed, (*first, *run, *more), folder_of(work, data, name, seed), begin[seed] if begin else None)
+        return Training(data, name, seed, (*first, *run, *more), folder_of(work, data, name, seed), before)
 
-    trainings += [training(name, more, seed) for seed in seeds for name, more in ROWS.items()]
-    trainings += [training(name, ABLATIONS[name], seeds[0]) for name in ablations]
+    trainings += [training(name, more, seed, begin[seed] if begin else None) for seed in seeds for name, more in ROWS.items()]
+    for name in ablations:
+        before = begin[seeds[0]] if begin else None
+        if name == MASKED_START:
+            before = start(data, recipe, seeds[0], work, masks=True)
+            trainings.append(before)
+        trainings.append(training(name, ABLATIONS[name], seeds[0], before))
     return trainings

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Dict, List, Optional, Sequence
 
 from paper import LEVELS
-from plan import MEASURED, START, Training
+from plan import MEASURED, Training
 
 BEGUN = "begun.json"
 
@@ -76,7 +76,7 @@ class Runner:
 
     def one(self, training: Training) -> None:
         result = training.read() or self.train(training)
-        if training.name != START:
+        if not training.starts:
             result["froc"], result["measured"] = self.measure(training), list(MEASURED)
         partial = training.result.with_suffix(".partial")
         partial.write_text(json.dumps(result, indent=1) + "\n")
