@@ -54,11 +54,14 @@ def hours(data: DataSet, trainings: List[Training], runner: Runner) -> float:
         counted = sample(rows, folder / "DL_info.csv")
         few = ("--csv", str(folder / "DL_info.csv"))
         weights = folder / "weights.safetensors"
-        base = [option for option in left[0].arguments() if option != "--mine"]
-        short = with_value(base, "--epochs", "1")
+        base = [option for option in left[0].arguments() if option not in ("--no-mask-loss", "--mine")]
+        if "--mined-out" in base:
+            place = base.index("--mined-out")
+            base = base[:place] + base[place + 2:]
+        short = with_value(with_value(base, "--epochs", "1"), "--validation-split", "0")
         files = ("--out", str(weights), "--no-checkpoint", "--no-log", "--threads", str(runner.threads), "--quiet")
-        begin = runner.call("train", *with_value(short, "--epoch-images", "1"), *few, *files, "--validation-split", "0", "--restart")
-        both = runner.call("train", *short, *few, *files, "--validation-split", "0", "--restart")
+        begin = runner.call("train", *with_value(short, "--epoch-images", "1"), *few, *files, "--restart")
+        both = runner.call("train", *short, *few, *files, "--restart")
         look = runner.call("evaluate", "--weights", str(weights), *data.read, *few, "--split", "test", "--output",
                            str(folder / "detections.json"), "--restart", "--quiet", "--threads", str(runner.threads))
     finally:

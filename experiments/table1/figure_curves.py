@@ -1,14 +1,15 @@
 """FROC curves of the rows: the mean over the seeds, with the band of the bootstrap."""
 from pathlib import Path
-from typing import Dict
+from typing import Dict, List, Sequence
 
 import matplotlib
 import numpy as np
+from numpy.typing import NDArray
 
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt  # noqa: E402
 
-from curve import sampled  # noqa: E402
+from curve import Events, sampled  # noqa: E402
 from paper import TABLE  # noqa: E402
 from resampling import interval, patient_weights, seed_weights  # noqa: E402
 
@@ -16,24 +17,30 @@ COLOURS = {"no-mask": "#7f7f7f", "mask": "#1f77b4", "hnem": "#d62728", "hnem+fp"
 GRID = np.geomspace(0.0625, 32, 73)
 
 
-def curves(events_by_truth: Dict[str, Dict[str, list]], title: str, path: Path) -> None:
-    """One panel for each truth. A curve ends where that of most seeds does; + HNEM + FP is drawn from HNEM's end on."""
+def levels(events: Sequence[Events], appended: bool) -> NDArray[np.float64]:
+    """False positives an image at which a row is drawn: to where its seeds' curves end on average; what is appended, from where the
+    lesions end."""
+    def mean_end(part: str) -> float:
+        return float(np.mean([(~(e.hit[:e.first_appended] if part == "lesions" else e.hit)).sum() / len(e.truth.names) for e in events]))
+    end = mean_end("all")
+    if appended:
+        return np.linspace(mean_end("lesions"), end, 9)
+    return np.append(GRID[GRID < end], end)
+
+
+def curves(events_by_truth: Dict[str, Dict[str, List[Events]]], title: str, path: Path) -> None:
+    """One panel for each truth."""
     figure, axes = plt.subplots(1, len(events_by_truth), figsize=(6.2 * len(events_by_truth), 4.9), squeeze=False, sharey=True)
     for axis, (truth, rows) in zip(axes[0], events_by_truth.items()):
-        ends: Dict[str, float] = {}
         for name in ("hnem+fp", "no-mask", "mask", "hnem"):
             events = rows[name]
+            grid = levels(events, name == "hnem+fp")
             patients = patient_weights(int(events[0].truth.patients.max()) + 1, 300)
-            values = np.stack([sampled(e, patients, GRID)[0][:, :-1] for e in events])
+            values = np.stack([sampled(e, patients, grid)[0][:, :-1] for e in events])
             value, low, high = interval(np.einsum("bs,sb...->b...", seed_weights(len(events), 300), values))
-            ends[name] = float(np.mean([(~e.hit).sum() / len(e.truth.names) for e in events]))
-            begins = float(np.mean([(~e.hit[:e.first_appended]).sum() / len(e.truth.names) for e in events])) if name == "hnem+fp" else 0.0
-            shown = (GRID <= ends[name]) & (GRID >= begins * 0.97)
-            style = "--" if name == "hnem+fp" else "-"
-            axis.plot(GRID[shown], 100 * value[shown], style, color=COLOURS[name], lw=2, label=TABLE[name][0])
-            axis.fill_between(GRID[shown], 100 * low[shown], 100 * high[shown], color=COLOURS[name], alpha=0.13, lw=0)
-            if name != "hnem+fp" and shown.any():
-                axis.plot(GRID[shown][-1], 100 * value[shown][-1], "o", color=COLOURS[name], ms=5)
+            axis.plot(grid, 100 * value, "--" if name == "hnem+fp" else "-", color=COLOURS[name], lw=2, label=TABLE[name][0])
+            axis.fill_between(grid, 100 * low, 100 * high, color=COLOURS[name], alpha=0.13, lw=0)
+            axis.plot(grid[-1], 100 * value[-1], "o", color=COLOURS[name], ms=5)
         axis.set_xscale("log", base=2)
         axis.set_xticks([0.125, 0.25, 0.5, 1, 2, 4, 8, 16, 32], ["1/8", "1/4", "1/2", "1", "2", "4", "8", "16", "32"])
         axis.set_xlim(0.125, 32)
