@@ -83,7 +83,8 @@ def main() -> int:
             print(f"about {spoken(needed)} with {options.jobs} side by side", flush=True)
             if needed > 24 and not options.yes and input("go on? [y/N] ").strip().lower() != "y":
                 return 1
-        runner.all([training for _, trainings in found.values() for training in trainings])
+        # Rows of all sets first: ablations are worth nothing without them.
+        runner.all(sorted((t for _, trainings in found.values() for t in trainings), key=lambda t: t.ablates))
     from document import write
     write(found, work, output)
     return 0

@@ -56,6 +56,10 @@ class Training:
         return self.name.startswith(START)
 
     @property
+    def ablates(self) -> bool:
+        return self.name not in ROWS and self.name != START
+
+    @property
     def mines(self) -> bool:
         return "--mine" in self.options
 
@@ -106,7 +110,7 @@ def start(data: DataSet, recipe: Recipe, seed: int, work: Path, masks: bool = Fa
 
 def plan(data: DataSet, recipe: Recipe, seeds: Sequence[int], work: Path, ablations: Sequence[str] = (),
          begin: Optional[Dict[int, Training]] = None) -> List[Training]:
-    """In the order in which they are run: the rows seed by seed, then the ablations with the first seed."""
+    """The rows seed by seed, then the ablations with the first seed."""
     trainings: List[Training] = []
     if begin is None and recipe.start is None:
         begin = {seed: start(data, recipe, seed, work) for seed in seeds}
