@@ -4,7 +4,7 @@ from typing import Optional, Tuple
 
 from paths import NETWORK
 
-PHANTOM_EPOCHS, PHANTOM_START_EPOCHS, STS_EPOCHS = 5, 4, 10
+PHANTOM_EPOCHS, PHANTOM_START_EPOCHS, STS_EPOCHS = 5, 4, 16
 NARROW = "resnet18:stem=16,fpn=32,fc=64,mask=32"
 # Every run has the same number of steps and its last weights count, the rate having gone down to zero. Early in training the validation
 # loss says the opposite of the sensitivity: it rises while proposals get better, because there is more to classify.
