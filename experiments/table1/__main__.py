@@ -64,6 +64,13 @@ def planned(options: argparse.Namespace, work: Path) -> Planned:
     return found
 
 
+def in_order(found: Planned) -> List[Training]:
+    """The first set's rows and one seed of the others', then ablations, which are worth nothing without those, then the other seeds."""
+    first = next(iter(found))
+    late = lambda t: 1 if t.ablates else 2 if t.data.name != first and t.seed > 0 else 0  # noqa: E731
+    return sorted((t for _, trainings in found.values() for t in trainings), key=late)
+
+
 def spoken(hours_needed: float) -> str:
     return f"{hours_needed:.1f} hours" if hours_needed >= 1 else f"{60 * hours_needed:.1f} minutes"
 
@@ -83,8 +90,7 @@ def main() -> int:
             print(f"about {spoken(needed)} with {options.jobs} side by side", flush=True)
             if needed > 24 and not options.yes and input("go on? [y/N] ").strip().lower() != "y":
                 return 1
-        # Rows of all sets first: ablations are worth nothing without them.
-        runner.all(sorted((t for _, trainings in found.values() for t in trainings), key=lambda t: t.ablates))
+        runner.all(in_order(found))
     from document import write
     write(found, work, output)
     return 0

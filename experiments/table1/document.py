@@ -107,11 +107,11 @@ def about(found: Collected) -> List[str]:
         lines += [f"In truth there are {info[last].lesions} lesions: the others have no row, as the paper supposes of DeepLesion, in validation and "
                   "test as well, and every image keeps one at least. Each phantom has vessels cut across, lymph nodes and loops of bowel that are drawn to be taken "
                   "for lesions (tools/phantom/lookalikes.py)."]
-    missing = [t.label for t in found.trainings if key(t) not in found.results]
+    missing = [f"{t.name}, seed {t.seed}" for t in found.trainings if key(t) not in found.results and not t.starts]
     if missing:
-        lines += [f"Not trained yet: {'; '.join(missing)}."]
+        lines += [f"Not trained here (the command goes on with them): {'; '.join(missing)}."]
     minutes = [found.results[f"{row}.{seed}"]["seconds"] / 60 for row in SHOWN for seed in found.seeds]
-    return lines + [f"A training took {np.mean(minutes):.1f} minutes ({min(minutes):.1f} to {max(minutes):.1f}) on one thread."]
+    return lines + [f"A training took {np.median(minutes):.0f} minutes in the median on one thread of a machine that did other things at the same time."]
 
 
 def by_case(found: Collected) -> List[str]:

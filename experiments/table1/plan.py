@@ -14,10 +14,9 @@ ROWS: Dict[str, Tuple[str, ...]] = {"no-mask": ("--no-mask-loss",), "mask": (), 
 # One difference each from HNEM, or, where it says so, from pseudo masks alone.
 MASKED_START, VALIDATED = "masks from the beginning, not mined", "epoch of least validation loss"
 ABLATIONS: Dict[str, Tuple[str, ...]] = {
-    MASKED_START: (),
+    "spare quantile 0.5": MINE + ("--mine-spare", "0.5"),
     "all lesions annotated, not mined": (ALL_LESIONS,),
     "all lesions annotated": MINE + (ALL_LESIONS,),
-    "spare quantile 0.5": MINE + ("--mine-spare", "0.5"),
     "m = 1": MINE + ("--mine-most", "1"),
     "m = 10": MINE + ("--mine-most", "10"),
     "mined once": MINE + ("--mine-every", "0"),
@@ -26,6 +25,7 @@ ABLATIONS: Dict[str, Tuple[str, ...]] = {
     "good IoU 0.5": MINE + ("--mine-good-iou", "0.5"),
     "least score 0.5": MINE + ("--mine-min-score", "0.5"),
     "least score 0.9": MINE + ("--mine-min-score", "0.9"),
+    MASKED_START: (),
     VALIDATED: MINE + ("--validation-split", "2"),
 }
 START = "start"
