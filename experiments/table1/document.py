@@ -47,7 +47,7 @@ def write(planned: Planned, work: Path, output: Path) -> None:
     if sampled:
         lines += ["", "## The paper's claims", "", RULE, "", *tables.claims_table(sampled)]
     lines += discussion(sampled) + commands(sets)
-    output.write_text("\n".join(lines) + "\n")
+    output.write_text("\n".join(line.rstrip() for line in lines) + "\n")
     print("wrote", output, flush=True)
 
 
