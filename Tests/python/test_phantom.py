@@ -42,8 +42,8 @@ def rows(path):
 
 
 def test_unannotated_lesions_are_only_in_the_full_table(root, tmp_path):
-    subprocess.run([sys.executable, str(root / "tools" / "phantom"), str(tmp_path), "--count", "14", "--seed", "3", "--size", "160",
-                    "--lesions", "1-5", "--unannotated", "0.4", "--split", "train", "--validation", "4", "--test", "4"], check=True)
+    options = "--count 14 --seed 3 --size 160 --lesions 1-5 --unannotated 0.4 --split train --validation 4 --test 4"
+    subprocess.run([sys.executable, str(root / "tools" / "phantom"), str(tmp_path), *options.split()], check=True)
     kept, full = rows(tmp_path / "DL_info.csv"), rows(tmp_path / "DL_info_full.csv")
     assert all(row in full for row in kept)
     for split in "123":

@@ -65,7 +65,7 @@ def planned(options: argparse.Namespace, work: Path) -> Planned:
 
 
 def in_order(found: Planned) -> List[Training]:
-    """The first set's rows and one seed of the others', then ablations, which are worth nothing without those, then the other seeds."""
+    """The first set's rows and one seed of the others', then ablations, worth nothing without those, then the other seeds."""
     first = next(iter(found))
     late = lambda t: 1 if t.ablates else 2 if t.data.name != first and t.seed > 0 else 0  # noqa: E731
     return sorted((t for _, trainings in found.values() for t in trainings), key=late)

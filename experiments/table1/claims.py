@@ -12,10 +12,10 @@ Values = NDArray[np.float64]
 UP_TO_4 = [LEVELS.index(level) for level in (0.5, 1, 2, 4)]
 AT_8_AND_16 = [LEVELS.index(level) for level in (8, 16)]
 LEAST_SEEDS = 3
-RULE = ("A claim is a difference that is above zero where it is true. It is taken seed by seed on the same patients and averaged over the "
-        "seeds; its 95 % interval is a bootstrap of patients and seeds (1,000 samples, the same for all rows). *Held*: the interval lies "
-        "above zero and every seed's difference does. *Not held*: the interval lies below zero, or the difference is 0 in every sample. "
-        f"*Undecided*: anything else, and anything from fewer than {LEAST_SEEDS} seeds. Where a curve ends before a level, its end counts.")
+RULE = ("A claim is a difference that is above zero where it is true. It is taken seed by seed on the same patients and averaged over "
+        "the seeds; its 95 % interval is a bootstrap of patients and seeds (1,000 samples, the same for all rows). *Held*: the interval "
+        "and every seed's difference lie above zero. *Not held*: the interval lies below zero, or the difference is 0 in every sample. "
+        f"*Undecided*: anything else, and whatever has fewer than {LEAST_SEEDS} seeds. Where a curve ends before a level, its end counts.")
 
 
 @dataclass(frozen=True)

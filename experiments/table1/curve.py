@@ -70,13 +70,13 @@ class Events:
         value, reached = self.levels(levels)
         for level, mine, there in zip(told["levels"], value, reached):
             if bool(level["reached"]) != bool(there) or there and abs(level["sensitivity"] - mine) > 1e-6:
-                raise ValueError(f"at {level['level']} false positives an image uldor froc says {level}, this {mine}, reached: {there}")
+                raise ValueError(f"at {level['level']} false positives an image uldor froc says {level}, this {mine}, {there}")
         if abs(told["maximum"] - self.hit.sum() / self.truth.lesions) > 1e-6:
             raise ValueError(f"the maximum is {told['maximum']} by uldor froc, {self.hit.sum() / self.truth.lesions} by this")
 
 
 def match(truth: Truth, detections: Dict[str, List[Dict[str, Any]]], append: bool) -> Events:
-    """A lesion is hit once, by IoU > 0.5; a repeat counts neither way. `append`: the class of false positives behind the lesions."""
+    """A lesion is hit once, by IoU > 0.5; a repeat counts neither way. `append`: false positives' class behind the lesions."""
     order: List[Tuple[Any, ...]] = []
     for image, (name, boxes) in enumerate(zip(truth.names, truth.boxes)):
         entries = [e for e in detections.get(name, ()) if append or e["category_id"] == LESION]
@@ -85,8 +85,8 @@ def match(truth: Truth, detections: Dict[str, List[Dict[str, Any]]], append: boo
         own = np.array([e["box"] for e in entries])
         iou = overlaps(own, boxes) if len(boxes) else np.zeros((len(own), 0))
         best = iou.max(1, initial=0)
-        keys = [(e["category_id"] != LESION, -(e["score"] if e["category_id"] == LESION else e["lesion_score"]), -best[i], *e["box"])
-                for i, e in enumerate(entries)]
+        scores = [e["score"] if e["category_id"] == LESION else e["lesion_score"] for e in entries]
+        keys = [(e["category_id"] != LESION, -scores[i], -best[i], *e["box"]) for i, e in enumerate(entries)]
         free = np.ones(len(boxes), bool)
         for i in sorted(range(len(entries)), key=keys.__getitem__):
             over = iou[i] > 0.5
@@ -101,7 +101,8 @@ def match(truth: Truth, detections: Dict[str, List[Dict[str, Any]]], append: boo
                   sum(not event[0][0] for event in order))
 
 
-def sampled(events: Events, weights: NDArray[np.float64], levels: Sequence[float]) -> Tuple[NDArray[np.float64], NDArray[np.bool_]]:
+def sampled(events: Events, weights: NDArray[np.float64],
+            levels: Sequence[float]) -> Tuple[NDArray[np.float64], NDArray[np.bool_]]:
     """For each row of patients' weights the sensitivity at or below each level and, last, the maximum; and which levels the
     curve reaches. A level that it does not reach has the sensitivity at its end."""
     truth = events.truth

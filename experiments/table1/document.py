@@ -6,6 +6,7 @@ import platform
 import re
 import subprocess
 import sys
+import textwrap
 from pathlib import Path
 from typing import Dict, List, Tuple
 
@@ -21,13 +22,42 @@ from curve import Truth, read_detections
 from mined import counts
 from paper import LEVELS, ROWS, TABLE
 from paths import HERE, ROOT
-from plan import Training
-from resampling import Sampled, rows_sampled
+from plan import START, Training
+from resampling import rows_sampled
 from sets import DataSet
 from truth import Images
 
 Planned = Dict[str, Tuple[DataSet, List[Training]]]
 SHOWN = ("no-mask", "mask", HNEM)
+INTRODUCTION = """
+Written by `make table1` (experiments/table1); every figure comes from that command. What the paper claims of its four rows is about
+differences between trainings, so it can be asked of any data: here of drawn phantoms and, where they are at hand, of public CT of
+sarcomas. Neither is DeepLesion, and a figure can be compared with its neighbours only, not with the paper's. Research use only.
+
+Sensitivity in % at 0.5 to 16 false positives (FP) an image, box IoU > 0.5, convention `paper` ([evaluation.md](evaluation.md)); "-": the
+curve ends before. The paper's own, on DeepLesion's official test split:
+"""
+ROWS_ARE = """
+The rows: Mask R-CNN without the mask loss; with it, on pseudo masks; with hard negative mining before every epoch from the second on
+([mining.md](mining.md)); the same weights, the class of false positives appended behind the last lesion. All rows of a seed begin with the
+same weights and take the same number of steps; the last weights count. Detections are those above Mask R-CNN's own threshold of 0.05.
+Ours: **mean over the seeds** (95 % interval; least...greatest seed). The interval is a bootstrap of patients and seeds, the same samples
+for all rows.
+"""
+MINED_SHEET = """
+Mined negatives of the first seed's last set, as in the paper's Fig. 3: the detection's probability of lesion (S1), the IoU of its mask with
+the pseudo mask (S2), the rule's case. Each kind has its share of the set, but kinds too rare to be seen have more. White: an annotated
+lesion.
+"""
+MODELS = """
+Detections of the first seed's three models at the score where each makes one false positive an image, as in the paper's Fig. 4. Dashed
+green: annotated; dashed yellow: a lesion that is not annotated; blue: found; red: false. Slices are drawn from those on which the models
+differ.
+"""
+ABLATED = """
+One seed, so a few points mean nothing by themselves: the range over the seeds of the rows above says how many. "Of them lesions": of the
+negatives of the last mined set, by the full truth.
+"""
 
 
 def write(planned: Planned, work: Path, output: Path) -> None:
@@ -35,83 +65,69 @@ def write(planned: Planned, work: Path, output: Path) -> None:
     sets = {name: collect(data, trainings) for name, (data, trainings) in planned.items()}
     pictures = output.parent / "images"
     pictures.mkdir(parents=True, exist_ok=True)
-    lines = head()
-    sampled: Dict[str, Dict[str, Sampled]] = {}
-    for name, found in sets.items():
+    lines = ["# The paper's Table 1, again", INTRODUCTION, *tables.paper_table(), ROWS_ARE.rstrip()]
+    sampled: Dict[str, tables.Rows] = {}
+    for found in sets.values():
         if not found.seeds:
             lines += ["", f"## {found.data.title}", "", "No seed has all rows yet."]
             continue
         rows = {truth: rows_sampled(by_row) for truth, by_row in found.events.items()}
-        sampled.update({f"{found.data.name}, {truth}" if len(rows) > 1 else found.data.name: by_row for truth, by_row in rows.items()})
+        for truth, by_row in rows.items():
+            sampled[f"{found.data.name}, {truth}" if len(rows) > 1 else found.data.name] = by_row
         lines += section(found, rows, work, pictures)
     if sampled:
-        lines += ["", "## The paper's claims", "", RULE, "", *tables.claims_table(sampled)]
+        lines += ["", "## The paper's claims", "", *wrapped(RULE), "", *tables.claims_table(sampled)]
     lines += discussion(sampled) + commands(sets)
-    output.write_text("\n".join(line.rstrip() for line in lines) + "\n")
+    output.write_text("\n".join(lines) + "\n")
     print("wrote", output, flush=True)
 
 
-def head() -> List[str]:
-    return [
-        "# The paper's Table 1, again", "",
-        "Written by `make table1` (experiments/table1); every figure comes from that command. What the paper claims of its four rows is about ",
-        "differences between trainings, so it can be asked of any data: here of drawn phantoms and, where they are at hand, of public CT of ",
-        "sarcomas. Neither is DeepLesion, and no row can be compared with the paper's across the tables, only with its neighbours. Research use only.",
-        "", "Sensitivity in % at 0.5 to 16 false positives (FP) an image, box IoU > 0.5, convention `paper` ([evaluation.md](evaluation.md)); ",
-        "\"-\": the curve ends before. The paper's, on DeepLesion's official test split:", "", *tables.paper_table(), "",
-        "The rows: Mask R-CNN without the mask loss; with it, on pseudo masks; with hard negative mining before every epoch from the second on "
-        "([mining.md](mining.md)); the same weights, the class of false positives appended behind the last lesion. All rows of a seed begin with "
-        "the same weights and take the same number of steps. Ours as mean over the seeds (95 % interval; least...greatest seed); the interval is a ",
-        "bootstrap of patients and seeds, the same samples for all rows."]
+def wrapped(text: str) -> List[str]:
+    return textwrap.wrap(text, 140, break_long_words=False, break_on_hyphens=False)
 
 
-def section(found: Collected, rows: Dict[str, Dict[str, Sampled]], work: Path, pictures: Path) -> List[str]:
+def section(found: Collected, rows: Dict[str, tables.Rows], work: Path, pictures: Path) -> List[str]:
     data, seeds = found.data, found.seeds
+    name = f"images/table1_{data.name}"
     lines = ["", f"## {data.title}", "", *about(found), ""]
     for truth, by_row in rows.items():
         of = found.images[truth].truth
-        lines += [f"Measured against the {truth} truth, {of.lesions} lesions in {len(of.names)} images of {of.patients.max() + 1} patients, "
-                  f"{len(seeds)} seed{'s' * (len(seeds) > 1)}:", "", *tables.rows_table(by_row)]
-        row, words = image_free(data, of) if data.name == "sts" else ([], [])
-        lines += [*row, "", *words, ""] if row else [""]
+        lines += [f"Measured against the {truth} truth, {of.lesions} lesions in {len(of.names)} images of {of.patients.max() + 1} "
+                  f"patients, {len(seeds)} seed{'s' * (len(seeds) > 1)}:", "", *tables.rows_table(by_row)]
+        lines += image_free(data, of) if data.name == "sts" else []
+        lines += [""]
     figure_curves.curves(found.events, data.title, pictures / f"table1_{data.name}_froc.png")
-    lines += [f"![FROC](images/table1_{data.name}_froc.png)"]
+    lines += [f"![FROC]({name}_froc.png)"]
     if any(found.negatives.get(f"{HNEM}.{seed}") for seed in seeds):
-        lines += ["", f"### What was mined", "", *tables.negatives_table(found)] + by_case(found)
+        lines += ["", "### What was mined", "", *tables.negatives_table(found), "", *by_case(found)]
     # Pictures of patients stay where the results are.
-    place = pictures if data.drawn else work
-    draw_pictures(found, place)
+    draw_pictures(found, pictures if data.drawn else work)
     if data.drawn:
-        lines += ["", f"![Mined negatives](images/table1_{data.name}_negatives.png)", "",
-                  "Mined negatives of the first seed's last set, as in the paper's Fig. 3, with the detection's probability of lesion (S1), the IoU "
-                  "of its mask with the pseudo mask (S2) and the rule's case; the share of each kind is that of the set, but for kinds too rare to "
-                  "be seen. White: the annotated lesion.", "", f"![Three models](images/table1_{data.name}_models.png)", "",
-                  "Detections of the first seed's three models at the score where each makes one false positive an image, as in the paper's Fig. 4. "
-                  "Green: annotated; yellow: a lesion that is not annotated; blue: found; red: false. Slices drawn from those on which the models "
-                  "differ."]
+        lines += ["", f"![Mined negatives]({name}_negatives.png)", MINED_SHEET, f"![Three models]({name}_models.png)", MODELS.rstrip()]
     if found.ablations:
-        lines += ["", "### Ablations", "", f"Seed {seeds[0]} only, so differences of a few points mean nothing by themselves "
-                  "(the range over seeds of the rows above says how many). \"of them lesions\": of the last mined set, by the full truth."]
+        lines += ["", "### Ablations", ABLATED.rstrip()]
         for truth in found.images:
-            lines += ["", f"Against the {truth} truth:", "", *tables.ablation_table(found, truth)]
+            lines += ["", f"Against the {truth} truth, seed {seeds[0]}:", "", *tables.ablation_table(found, truth)]
     return lines
 
 
 def about(found: Collected) -> List[str]:
-    """What was drawn or read, and how long it took."""
+    """What was drawn or read, what is missing, and how long it took."""
     data = found.data
     info = {truth: Images(data, truth, "train").truth for truth in data.truths}
     first, last = list(info)[0], list(info)[-1]
-    lines = [f"{len(info[first].names)} training images of {info[first].patients.max() + 1} patients with {info[first].lesions} annotated lesions."]
+    text = (f"{len(info[first].names)} training images of {info[first].patients.max() + 1} patients with {info[first].lesions} annotated "
+            "lesions. ")
     if first != last:
-        lines += [f"In truth there are {info[last].lesions} lesions: the others have no row, as the paper supposes of DeepLesion, in validation and "
-                  "test as well, and every image keeps one at least. Each phantom has vessels cut across, lymph nodes and loops of bowel that are drawn to be taken "
-                  "for lesions (tools/phantom/lookalikes.py)."]
+        text += (f"In truth there are {info[last].lesions}: the others have no row, as the paper supposes of DeepLesion, in validation and "
+                 "test as well, and every image keeps one at least. Each phantom has vessels cut across, lymph nodes and loops of bowel "
+                 "that are drawn to be taken for lesions (tools/phantom/lookalikes.py). ")
     missing = [f"{t.name}, seed {t.seed}" for t in found.trainings if key(t) not in found.results and not t.starts]
     if missing:
-        lines += [f"Not trained here (the command goes on with them): {'; '.join(missing)}."]
+        text += f"Not trained here (the command goes on with them): {'; '.join(missing)}. "
     minutes = [found.results[f"{row}.{seed}"]["seconds"] / 60 for row in SHOWN for seed in found.seeds]
-    return lines + [f"A training took {np.median(minutes):.0f} minutes in the median on one thread of a machine that did other things at the same time."]
+    return wrapped(f"{text}A training took {np.median(minutes):.0f} minutes in the median, on one thread of a machine that did other things "
+                   "at the same time.")
 
 
 def by_case(found: Collected) -> List[str]:
@@ -120,9 +136,9 @@ def by_case(found: Collected) -> List[str]:
     for case, what in (("a", "better than the lesion's own detection"), ("b", "no detection of the lesion")):
         number = counts([negative for negative in chosen if negative.case == case])
         if sum(number.values()):
-            parts.append(f"case ({case}), {what}: {sum(number.values())}, of them {number['unannotated']} unannotated and {number['annotated']} "
-                         "annotated lesions")
-    return ["", "By the rule's case, all seeds: " + "; ".join(parts) + ". A negative is a lesion where their boxes have an IoU above 0.5."]
+            parts.append(f"case ({case}), {what}: {sum(number.values())}, of them {number['unannotated']} unannotated and "
+                         f"{number['annotated']} annotated lesions")
+    return wrapped("By the rule's case, all seeds: " + "; ".join(parts) + ". A negative is a lesion where their boxes have an IoU above 0.5.")
 
 
 def draw_pictures(found: Collected, place: Path) -> None:
@@ -137,35 +153,40 @@ def draw_pictures(found: Collected, place: Path) -> None:
     figure_models.side_by_side(found.images[first], found.images[last], detections, cuts, place / f"table1_{data.name}_models.png")
 
 
-def image_free(data: DataSet, images: Truth) -> Tuple[List[str], List[str]]:
+def image_free(data: DataSet, images: Truth) -> List[str]:
     """The images were cut out around their tumours. What a box without an image finds: its row of the table, and words on it."""
-    command = [sys.executable, str(ROOT / "tools" / "image_free_box.py"), str(data.directory), "--windows", str(data.directory / "crops.csv")]
+    command = [sys.executable, str(ROOT / "tools" / "image_free_box.py"), str(data.directory), "--windows",
+               str(data.directory / "crops.csv")]
     environment = {**os.environ, "PYTHONPATH": str(ROOT / "examples" / "python" / "src")}
     said = subprocess.run(command, check=True, capture_output=True, text=True, env=environment).stdout.strip().splitlines()
     part = float(next(re.search(r", ([0-9.]+) %;", line)[1] for line in said if line.startswith("test:")))  # type: ignore[index]
     false = 1 - part / 100 * images.lesions / len(images.names)
     cells = [f"{part:.1f}" if false <= level else "-" for level in LEVELS]
-    row = f"| *a box without an image* | {' | '.join(cells)} | {part:.1f} | {false:.1f} |"
-    return [row], ["The images were cut out around their tumours, so a box that ignores the pixels, the same margins in every image, finds some of "
-                   "them (`tools/image_free_box.py`; margins searched for on the training images, and what any could do): " + "; ".join(said) + "."]
+    return [f"| *a box without an image* | {' | '.join(cells)} | {part:.1f} | {false:.1f} |", "",
+            *wrapped("The images were cut out around their tumours, so a box that ignores the pixels, the same margins in every image, finds "
+                     "some of them (`tools/image_free_box.py`; margins searched for on the training images, and what any could do): "
+                     + "; ".join(said) + ".")]
 
 
-def discussion(sampled: Dict[str, Dict[str, Sampled]]) -> List[str]:
+def discussion(sampled: Dict[str, tables.Rows]) -> List[str]:
     """What a person wrote about these results: only beside the very results that it was written about."""
-    numbers = {name: {row: [round(float(v), 4) for v in s.values[:, 0].ravel()] for row, s in rows.items()} for name, rows in sampled.items()}
-    print("results", mark := hashlib.sha256(json.dumps(numbers, sort_keys=True).encode()).hexdigest()[:12], flush=True)
+    numbers = {name: {row: [round(float(v), 4) for v in values.values[:, 0].ravel()] for row, values in rows.items()}
+               for name, rows in sampled.items()}
+    mark = hashlib.sha256(json.dumps(numbers, sort_keys=True).encode()).hexdigest()[:12]
+    print("results", mark, flush=True)
     text = (HERE / "discussion.md").read_text() if (HERE / "discussion.md").is_file() else ""
     first, _, rest = text.partition("\n")
     return ["", *rest.strip().splitlines()] if first.strip() == f"<!-- results {mark} -->" else []
 
 
 def commands(sets: Dict[str, Collected]) -> List[str]:
-    lines = ["", "## The trainings", "", f"`make table1` ran these, {platform.machine()}, one thread each; `--seed` is the row's. The full lines, "
-             "times and losses are in `build/table1/*/*/result.json`.", ""]
+    lines = ["", "## The trainings", "", *wrapped(
+        f"`make table1` ran these, {platform.machine()}, one thread each; `--seed` is the row's, DATA the set's directory. What each took and "
+        "its losses are in `build/table1/SET/ROW.SEED/result.json`."), ""]
     for found in sets.values():
-        shown = [t for t in found.trainings if t.seed == 0 and t.name in ("start", *SHOWN)]
-        lines += ["```sh", *(f"# {found.data.name}, {TABLE[t.name][0] if t.name in ROWS else 'what the rows of a seed begin with'}\n{line(t)}"
-                             for t in shown), "```", ""]
+        shown = [t for t in found.trainings if t.seed == 0 and t.name in (START, *SHOWN)]
+        titles = {START: "what the rows of a seed begin with", **{row: TABLE[row][0] for row in ROWS}}
+        lines += ["```sh", *(f"# {found.data.name}, {titles[t.name]}\n{line(t)}" for t in shown), "```", ""]
     return lines[:-1]
 
 
@@ -173,4 +194,5 @@ def line(training: Training) -> str:
     """With the set's directory as DATA and the repository's paths from its root."""
     directory = str(training.data.directory)
     words = [word.replace(directory, "DATA").replace(str(ROOT) + "/", "") for word in training.arguments()]
-    return "uldor train " + " ".join(words)
+    return "\n  ".join(textwrap.wrap("uldor train " + " ".join(words), 136, break_long_words=False, break_on_hyphens=False)).replace(
+        "\n", " \\\n")

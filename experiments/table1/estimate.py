@@ -73,8 +73,8 @@ def hours(data: DataSet, trainings: List[Training], runner: Runner) -> float:
         epochs = int(training.arguments()[training.arguments().index("--epochs") + 1])
         each = len(images["1"]) * step + len(images["2"]) * 0.5 * step + (len(images["1"]) * detection if training.mines else 0)
         seconds += epochs * each + len(images["3"]) * detection
-    print(f"{len(left)} trainings, {', '.join(f'{len(images[s])} {SHARES[s]} images' for s in images)}; {step:.2f} s a training image and "
-          f"{detection:.2f} s a detection with {runner.threads} thread(s), {os.cpu_count()} cores", flush=True)
+    print(f"{len(left)} trainings, {', '.join(f'{len(images[s])} {SHARES[s]} images' for s in images)}; {step:.2f} s a training "
+          f"image and {detection:.2f} s a detection with {runner.threads} thread(s), {os.cpu_count()} cores", flush=True)
     return seconds / 3600 / runner.jobs
 
 

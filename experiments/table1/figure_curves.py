@@ -18,13 +18,13 @@ GRID = np.geomspace(0.0625, 32, 73)
 
 
 def levels(events: Sequence[Events], appended: bool) -> NDArray[np.float64]:
-    """False positives an image at which a row is drawn: to where its seeds' curves end on average; what is appended, from where the
-    lesions end."""
-    def mean_end(part: str) -> float:
-        return float(np.mean([(~(e.hit[:e.first_appended] if part == "lesions" else e.hit)).sum() / len(e.truth.names) for e in events]))
-    end = mean_end("all")
+    """False positives an image at which a row is drawn: to where its seeds' curves end on average; what is appended, from
+    where the lesions end."""
+    def mean_end(hits: List[NDArray[np.bool_]]) -> float:
+        return float(np.mean([(~hit).sum() / len(e.truth.names) for hit, e in zip(hits, events)]))
+    end = mean_end([e.hit for e in events])
     if appended:
-        return np.linspace(mean_end("lesions"), end, 9)
+        return np.linspace(mean_end([e.hit[:e.first_appended] for e in events]), end, 9)
     return np.append(GRID[GRID < end], end)
 
 

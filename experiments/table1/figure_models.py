@@ -20,7 +20,8 @@ def threshold(events: Events, level: float = LEVEL) -> float:
     return float(events.score[within[-1]]) if len(within) else 1.0
 
 
-def interesting(images: Images, found: Dict[str, Dict[str, List[Any]]], cuts: Dict[str, float], count: int, seed: int = 0) -> List[str]:
+def interesting(images: Images, found: Dict[str, Dict[str, List[Any]]], cuts: Dict[str, float], count: int,
+                seed: int = 0) -> List[str]:
     """Slices on which the models differ, drawn: of those whose number of shown detections is not the same in all."""
     def shown(model: str, name: str) -> int:
         return sum(e["category_id"] == LESION and e["score"] >= cuts[model] for e in found[model].get(name, ()))

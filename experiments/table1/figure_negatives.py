@@ -44,6 +44,7 @@ def sheet(found: List[Negative], images: Images, path: Path, count: int = 24) ->
         picture.box(negative.box, COLOURS[negative.truth])
         x, y = 6 + place % COLUMNS * (SIDE + 6), 6 + place // COLUMNS * (SIDE + TEXT + 6)
         canvas.paste(picture.image, (x, y))
-        pen.text((x + 2, y + SIDE + 2), f"S1 {negative.s1:.2f}   S2 {negative.s2:.2f}   ({negative.case})", fill=WHITE, font=font(14))
+        figures = f"S1 {negative.s1:.2f}   S2 {negative.s2:.2f}   ({negative.case})"
+        pen.text((x + 2, y + SIDE + 2), figures, fill=WHITE, font=font(14))
         pen.text((x + 2, y + SIDE + 20), WORDS[negative.truth], fill=COLOURS[negative.truth], font=font(13))
     canvas.save(path)

@@ -29,7 +29,7 @@ ABLATIONS: Dict[str, Tuple[str, ...]] = {
     VALIDATED: MINE + ("--validation-split", "2"),
 }
 START = "start"
-# Detections are those of Mask R-CNN's own threshold (torchvision's 0.05): without one every region is a detection, and no row's curve ends.
+# Mask R-CNN's own threshold (torchvision's 0.05): without one every region is a detection, and no row's curve ends.
 MEASURED = ("--min-score", "0.05", "--max-detections", "100")
 
 
@@ -101,9 +101,10 @@ def folder_of(work: Path, data: DataSet, name: str, seed: int) -> Path:
 
 
 def start(data: DataSet, recipe: Recipe, seed: int, work: Path, masks: bool = False) -> Training:
-    """What a seed begins with: random weights that have seen the annotated lesions, as a rule without any mask, so that what all rows
-    share knows nothing of what they are compared for."""
-    options = (*network_options(recipe), "--epochs", str(recipe.start_epochs), *(() if masks else ("--no-mask-loss",)), *recipe.options)
+    """What a seed begins with: random weights that have seen the annotated lesions, as a rule without any mask, so that what
+    all rows share knows nothing of what they are compared for."""
+    maskless = () if masks else ("--no-mask-loss",)
+    options = (*network_options(recipe), "--epochs", str(recipe.start_epochs), *maskless, *recipe.options)
     name = START + " with masks" * masks
     return Training(data, name, seed, options, folder_of(work, data, name, seed))
 

@@ -6,18 +6,19 @@ from paths import NETWORK
 
 PHANTOM_EPOCHS, PHANTOM_START_EPOCHS, STS_EPOCHS = 5, 4, 16
 NARROW = "resnet18:stem=16,fpn=32,fc=64,mask=32"
-# Every run has the same number of steps and its last weights count, the rate having gone down to zero. Early in training the validation
-# loss says the opposite of the sensitivity: it rises while proposals get better, because there is more to classify.
+# Every run has the same number of steps and its last weights count, the rate having gone down to zero. Early in training the
+# validation loss says the opposite of the sensitivity: it rises while proposals get better, because there is more to classify.
 # Few lesions a slice: smaller samples are as good and cost less. One image a pass and four to a step: each image's losses have
 # their own normalisers, and no image is looked at twice (docs/architecture.md).
 SMALL = ("--batch", "1", "--accumulation", "4", "--proposals", "200", "--rpn-samples", "128", "--roi-samples", "64",
          "--trainable-layers", "5", "--patience", "0", "--validation-split", "0")
-RATE = ("--optimiser", "adamw", "--lr", "1e-3", "--lr-schedule", "cosine", "--weight-decay", "0.01", "--warmup", "60", "--clip", "5")
+RATE = ("--optimiser", "adamw", "--lr", "1e-3", "--lr-schedule", "cosine", "--weight-decay", "0.01", "--warmup", "60",
+        "--clip", "5")
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """`start` is a file of weights, or None: then each seed has a beginning of its own, trained for `start_epochs` without masks."""
+    """`start` is a file of weights; None: each seed has a beginning of its own, trained for `start_epochs` without masks."""
 
     epochs: int
     options: Tuple[str, ...]

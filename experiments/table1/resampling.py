@@ -1,7 +1,7 @@
 """Intervals: bootstrap of patients, and of seeds.
 
-Every row and every seed is measured on the same samples of patients, so differences are paired. A sample draws as many patients as
-there are and, for a mean over seeds, as many seeds; rows of one seed stay together."""
+Every row and every seed is measured on the same samples of patients, so differences are paired. A sample draws as many
+patients as there are and, for a mean over seeds, as many seeds; rows of one seed stay together."""
 from typing import Dict, Sequence, Tuple
 
 import numpy as np
@@ -38,7 +38,8 @@ class Sampled:
         self.reached = np.stack([reached[0] for _, reached in both])  # seeds x levels
         # False positives an image at the end of the curve.
         images = np.bincount(events[0].truth.patients)
-        self.false = np.stack([patients @ np.bincount(e.patient, ~e.hit, patients.shape[1]) / (patients @ images) for e in events])
+        false = [np.bincount(e.patient, ~e.hit, patients.shape[1]) for e in events]
+        self.false = np.stack([patients @ own / (patients @ images) for own in false])
         self.seeds = seeds
 
     def mean(self, values: Values) -> Values:

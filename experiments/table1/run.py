@@ -1,7 +1,7 @@
 """Runs what is to be trained: one after another or side by side, each to its end or not at all.
 
-A training whose result file is there is not run again. One that was killed goes on from its checkpoint (docs/training.md), and one
-whose options have changed begins anew."""
+A training whose result file is there is not run again. One that was killed goes on from its checkpoint (docs/training.md),
+and one whose options have changed begins anew."""
 import csv
 import json
 import subprocess
@@ -97,12 +97,12 @@ class Runner:
         print("train", training.label, flush=True)
         try:
             self.call("train", *training.arguments(), "--out", str(training.weights), "--checkpoint",
-                      str(training.folder / "checkpoint"), "--log", str(training.folder / "log.csv"), "--threads", str(self.threads),
-                      "--quiet")
+                      str(training.folder / "checkpoint"), "--log", str(training.folder / "log.csv"), "--threads",
+                      str(self.threads), "--quiet")
         finally:
             begun.write_text(json.dumps({"identity": identity, "seconds": seconds()}))
-        return {"training": training.name, "set": training.data.name, "seed": training.seed, "identity": identity, "seconds": seconds(),
-                "epochs": epochs(training.folder / "log.csv")}
+        return {"training": training.name, "set": training.data.name, "seed": training.seed, "identity": identity,
+                "seconds": seconds(), "epochs": epochs(training.folder / "log.csv")}
 
     def measure(self, training: Training) -> Dict[str, Any]:
         """Detects on the test split and measures against each truth, without the class of false positives and with it."""

@@ -50,7 +50,8 @@ def claims_table(found: Dict[str, Rows]) -> List[str]:
         for where, claims in said.items():
             _, seeds, (value, low, high), verdict = claims[place]
             each = ", ".join(f"{difference:+.1f}" for difference in seeds)
-            lines.append(f"| {claim.text} | {where} | {value:+.1f} ({low:+.1f} to {high:+.1f}) {claim.unit} | {each} | **{verdict}** |")
+            mean = f"{value:+.1f} ({low:+.1f} to {high:+.1f}) {claim.unit}"
+            lines.append(f"| {claim.text} | {where} | {mean} | {each} | **{verdict}** |")
     return lines
 
 
@@ -60,7 +61,7 @@ def negatives_table(found: Collected) -> List[str]:
     for name, chosen in found.negatives.items():
         if chosen and name.startswith(HNEM + "."):
             number = counts(chosen)
-            parts = [f"{number[truth]} ({100 * number[truth] / len(chosen):.0f} %)" for truth in ("nothing", "unannotated", "annotated")]
+            parts = [f"{value} ({100 * value / len(chosen):.0f} %)" for value in number.values()]
             lines.append(f"| seed {name.rpartition('.')[2]} | {len(chosen)} | {' | '.join(parts)} |")
     return lines
 

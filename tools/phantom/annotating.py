@@ -22,5 +22,5 @@ def thinned(rows, part, rng):
             left[name] -= 1
             dropped.add(int(index))
     if len(dropped) < most:
-        raise ValueError(f"of {len(rows)} lesions {len(dropped)} can be left out, and {most} were to be: draw more lesions a phantom")
+        raise ValueError(f"of {len(rows)} lesions only {len(dropped)} can be left out, not {most}: draw more lesions a phantom")
     return [row for index, row in enumerate(rows) if index not in dropped]

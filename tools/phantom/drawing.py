@@ -32,8 +32,8 @@ class Phantom:
 
 
 def draw(seed, lesions=None, section=None, size=SIZE, lookalikes=0):
-    """One phantom. `seed` is an integer or a tuple of them; `lesions` the number of lesions (drawn where None). A smaller `size` has
-    as much of the body in larger pixels. `lookalikes`: normal structures drawn to be taken for lesions (lookalikes.py)."""
+    """One phantom. `seed` is an integer or a tuple of them; `lesions` the number of lesions (drawn where None). A smaller
+    `size` has as much of the body in larger pixels. `lookalikes`: normal structures drawn to be taken for lesions."""
     rng = np.random.default_rng(seed)
     spacing = float(np.round(rng.uniform(0.70, 0.90), 6))
     interval = float(rng.choice([1.0, 1.25, 2.0, 2.5, 3.0, 5.0]))

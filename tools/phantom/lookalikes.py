@@ -1,7 +1,7 @@
 """Normal structures drawn to be taken for lesions: of their place, size and density, and annotated nowhere.
 
-What tells them apart is what tells them apart in CT. A vessel cut across is there again in the neighbouring slices, where a lesion
-gets smaller; a lymph node is oval, smooth, and has fat in its hilum; a loop of bowel has a lumen."""
+What tells them apart is what tells them apart in CT. A vessel cut across is there again in the neighbouring slices, where a
+lesion gets smaller; a lymph node is oval, smooth, and has fat in its hilum; a loop of bowel has a lumen."""
 import numpy as np
 
 from .canvas import FAT, LABEL
@@ -24,8 +24,8 @@ FLATNESS = {"vessel": (0.85, 1.0), "node": (0.5, 0.7), "loop": (0.6, 0.95)}
 def vessel(rng, x, y, a, b, angle, hu):
     """Cut across, in all slices; not filled with contrast, or it would be brighter than any lesion."""
     half, (tx, ty) = 30, rng.normal(0, 0.12, 2)
-    return [Tube((x - half * tx, y - half * ty, -half), (x + half * tx, y + half * ty, half), a, b, hu, soft=rng.uniform(1.0, 2.2),
-                 label=LABEL["other"])]
+    ends = (x - half * tx, y - half * ty, -half), (x + half * tx, y + half * ty, half)
+    return [Tube(*ends, a, b, hu, soft=rng.uniform(1.0, 2.2), label=LABEL["other"])]
 
 
 def node(rng, x, y, a, b, angle, hu):
