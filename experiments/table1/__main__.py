@@ -64,11 +64,20 @@ def planned(options: argparse.Namespace, work: Path) -> Planned:
     return found
 
 
+EARLY = list(ABLATIONS)[:7]
+
+
 def in_order(found: Planned) -> List[Training]:
-    """The first set's rows and one seed of the others', then ablations, worth nothing without those, then the other seeds."""
+    """The first set's rows and one seed of the others', the ablations that say most, the others' seeds, what is left: so that a
+    command that is stopped has what is worth most."""
     first = next(iter(found))
-    late = lambda t: 1 if t.ablates else 2 if t.data.name != first and t.seed > 0 else 0  # noqa: E731
-    return sorted((t for _, trainings in found.values() for t in trainings), key=late)
+
+    def rank(training: Training) -> int:
+        if training.ablates:
+            return 1 if training.name in EARLY else 3
+        return 2 if training.data.name != first and training.seed > 0 else 0
+
+    return sorted((training for _, trainings in found.values() for training in trainings), key=rank)
 
 
 def spoken(hours_needed: float) -> str:

@@ -21,11 +21,11 @@ ABLATIONS: Dict[str, Tuple[str, ...]] = {
     "m = 10": MINE + ("--mine-most", "10"),
     "mined once": MINE + ("--mine-every", "0"),
     "boxes only": MINE + ("--mine-boxes-only",),
+    MASKED_START: (),
     "good IoU 0.1": MINE + ("--mine-good-iou", "0.1"),
     "good IoU 0.5": MINE + ("--mine-good-iou", "0.5"),
     "least score 0.5": MINE + ("--mine-min-score", "0.5"),
     "least score 0.9": MINE + ("--mine-min-score", "0.9"),
-    MASKED_START: (),
     VALIDATED: MINE + ("--validation-split", "2"),
 }
 START = "start"
