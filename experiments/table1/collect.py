@@ -22,7 +22,8 @@ class Collected:
     images: Dict[str, Images]  # by truth: the test split
     events: Dict[str, Dict[str, List[Events]]]
     ablations: Dict[str, Dict[str, Events]]  # by name, by truth
-    negatives: Dict[str, List[Negative]]  # by the name and seed of a training
+    negatives: Dict[str, List[Negative]]  # by the name and seed of a training: its last mined set
+    spared: Dict[str, List[Negative]]  # likewise: candidates that spare_quantile left out
     results: Dict[str, Dict[str, Any]]  # likewise
 
 
@@ -50,6 +51,7 @@ def collect(data: DataSet, trainings: Sequence[Training]) -> Collected:
     rows: Dict[str, Dict[str, List[Events]]] = {truth: {row: [] for row in (*ROWS, HNEM_FP)} for truth in images}
     ablations: Dict[str, Dict[str, Events]] = {}
     chosen: Dict[str, List[Negative]] = {}
+    spared: Dict[str, List[Negative]] = {}
     for training in sorted(done, key=lambda t: t.seed):
         if training.name in ROWS and training.seed in seeds:
             for truth, events in events_of(training, results[key(training)], images, False).items():
@@ -60,5 +62,6 @@ def collect(data: DataSet, trainings: Sequence[Training]) -> Collected:
         if training.name not in ROWS and not training.starts:
             ablations[training.name] = events_of(training, results[key(training)], images, False)
         if training.mines and training.mined.is_file():
-            chosen[key(training)] = negatives(training.mined, trained[first], trained[last])
-    return Collected(data, list(trainings), seeds, images, rows, ablations, chosen, results)
+            for kept, why in ((chosen, "chosen"), (spared, "spared")):
+                kept[key(training)] = negatives(training.mined, trained[first], trained[last], why)
+    return Collected(data, list(trainings), seeds, images, rows, ablations, chosen, spared, results)

@@ -100,6 +100,8 @@ def section(found: Collected, rows: Dict[str, tables.Rows], work: Path, pictures
     lines += [f"![FROC]({name}_froc.png)"]
     if any(found.negatives.get(f"{HNEM}.{seed}") for seed in seeds):
         lines += ["", "### What was mined", "", *tables.negatives_table(found), "", *by_case(found)]
+        if len(data.truths) > 1:
+            lines += ["", *tables.scores_table(found), "", *spared(found)]
     # Pictures of patients stay where the results are.
     draw_pictures(found, pictures if data.drawn else work)
     if data.drawn:
@@ -139,6 +141,19 @@ def by_case(found: Collected) -> List[str]:
             parts.append(f"case ({case}), {what}: {sum(number.values())}, of them {number['unannotated']} unannotated and "
                          f"{number['annotated']} annotated lesions")
     return wrapped("By the rule's case, all seeds: " + "; ".join(parts) + ". A negative is a lesion where their boxes have an IoU above 0.5.")
+
+
+def spared(found: Collected) -> List[str]:
+    """What spare_quantile left out."""
+    lines: List[str] = []
+    for name, left in found.spared.items():
+        if left:
+            number = counts(left)
+            mined = counts(found.negatives[name])
+            lines += wrapped(f"{name.rpartition('.')[0]} ([mining.md](mining.md)) spared {len(left)} candidates of its last mined set, "
+                             f"{number['unannotated'] + number['annotated']} of them lesions; of the {sum(mined.values())} that it mined, "
+                             f"{mined['unannotated'] + mined['annotated']} were.")
+    return lines
 
 
 def draw_pictures(found: Collected, place: Path) -> None:

@@ -2,7 +2,7 @@
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Dict, List
+from typing import Any, Dict, List, Sequence
 
 import numpy as np
 
@@ -28,13 +28,13 @@ def lines(path: Path) -> List[Dict[str, Any]]:
     return [line for line in found if "image" in line]
 
 
-def negatives(path: Path, annotated: Images, full: Images) -> List[Negative]:
+def negatives(path: Path, annotated: Images, full: Images, why: str = "chosen") -> List[Negative]:
     chosen: List[Negative] = []
     for line in lines(path):
         name = line["image"].replace("/", "_") + ".png"
         known, every = annotated.boxes(name), full.boxes(name)
         for detection in line["detections"]:
-            if detection["why"] == "chosen":
+            if detection["why"] == why:
                 box = np.array([detection["box"]], float)
                 truth = "annotated" if hits(box, known) else "unannotated" if hits(box, every) else "nothing"
                 chosen.append(Negative(name, box[0], detection["s1"], detection["s2"], line["case"], truth))
@@ -49,5 +49,6 @@ def counts(found: List[Negative]) -> Dict[str, int]:
     return {truth: sum(negative.truth == truth for negative in found) for truth in ("nothing", "unannotated", "annotated")}
 
 
-def counts_by_case(found: List[Negative]) -> Dict[str, Dict[str, int]]:
-    return {case: counts([negative for negative in found if negative.case == case]) for case in ("a", "b")}
+def by_score(found: List[Negative], bounds: Sequence[float]) -> List[Dict[str, int]]:
+    """Counts between neighbouring bounds of S1."""
+    return [counts([negative for negative in found if low <= negative.s1 < high]) for low, high in zip(bounds, bounds[1:])]

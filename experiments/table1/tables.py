@@ -6,11 +6,12 @@ from numpy.typing import NDArray
 
 from claims import CLAIMS, judged
 from collect import HNEM, Collected
-from mined import counts
+from mined import by_score, counts
 from paper import LEVELS, ROWS, TABLE
 from resampling import Sampled, interval
 
 HEAD = "| | " + " | ".join(f"{level:g}" for level in LEVELS) + " | maximum | FP/image at the end |"
+SCORES = (0.0, 0.3, 0.5, 0.7, 0.8, 1.01)
 RULER = "|---" * (len(LEVELS) + 3) + "|"
 Rows = Dict[str, Sampled]
 
@@ -64,6 +65,17 @@ def negatives_table(found: Collected) -> List[str]:
             parts = [f"{value} ({100 * value / len(chosen):.0f} %)" for value in number.values()]
             lines.append(f"| seed {name.rpartition('.')[2]} | {len(chosen)} | {' | '.join(parts)} |")
     return lines
+
+
+def scores_table(found: Collected) -> List[str]:
+    """How sure the detector was of what was mined, and how often a lesion was there; all seeds."""
+    chosen = [negative for seed in found.seeds for negative in found.negatives.get(f"{HNEM}.{seed}", [])]
+    bands = by_score(chosen, SCORES)
+    lesions = [100 * (sum(n.values()) - n["nothing"]) / sum(n.values()) if sum(n.values()) else 0.0 for n in bands]
+    names = [f"{low:g}-{min(high, 1):g}" for low, high in zip(SCORES, SCORES[1:])]
+    return [f"| S1 | {' | '.join(names)} |", "|---" * (len(bands) + 1) + "|",
+            f"| mined, all seeds | {' | '.join(str(sum(n.values())) for n in bands)} |",
+            f"| lesions, % | {' | '.join(f'{part:.0f}' for part in lesions)} |"]
 
 
 def ablation_table(found: Collected, truth: str) -> List[str]:
