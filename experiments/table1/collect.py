@@ -33,7 +33,7 @@ def key(training: Training) -> str:
 
 def events_of(training: Training, result: Dict[str, Any], images: Dict[str, Images], append: bool) -> Dict[str, Events]:
     """By truth; held to what the tool said."""
-    detections = read_detections(training.folder / "detections.json")
+    detections = read_detections(training.folder / "detections.json", images[list(images)[-1]].corners)
     found = {}
     for truth, of in images.items():
         found[truth] = match(of.truth, detections, append)

@@ -34,12 +34,13 @@ def overlaps(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float
     return inner / (area[0][:, None] + area[1][None] - inner)
 
 
-def read_detections(path: Path) -> Dict[str, List[Dict[str, Any]]]:
-    """By image, in the order of falling score: lesions, then false positives."""
+def read_detections(path: Path, corners: Dict[str, Tuple[int, int]]) -> Dict[str, List[Dict[str, Any]]]:
+    """By image. The tool's boxes are those of the stored image; `corners` are of the images' windows, in which ours are."""
     found: Dict[str, List[Dict[str, Any]]] = {}
     for entry in json.loads(path.read_text()):
         x, y, w, h = entry["bbox"]
-        entry["box"] = (x, y, x + w, y + h)
+        left, top = corners[entry["file_name"]]
+        entry["box"] = (x - left, y - top, x + w - left, y + h - top)
         found.setdefault(entry["file_name"], []).append(entry)
     return found
 

@@ -77,7 +77,7 @@ def write(planned: Planned, work: Path, output: Path) -> None:
         lines += section(found, rows, work, pictures)
     if sampled:
         lines += ["", "## The paper's claims", "", *wrapped(RULE), "", *tables.claims_table(sampled)]
-    lines += discussion(sampled) + commands(sets)
+    lines += commands(sets)
     output.write_text("\n".join(lines) + "\n")
     print("wrote", output, flush=True)
 
@@ -110,7 +110,7 @@ def section(found: Collected, rows: Dict[str, tables.Rows], work: Path, pictures
         lines += ["", "### Ablations", ABLATED.rstrip()]
         for truth in found.images:
             lines += ["", f"Against the {truth} truth, seed {seeds[0]}:", "", *tables.ablation_table(found, truth)]
-    return lines
+    return lines + discussion(data.name, rows)
 
 
 def about(found: Collected) -> List[str]:
@@ -138,8 +138,8 @@ def by_case(found: Collected) -> List[str]:
     for case, what in (("a", "better than the lesion's own detection"), ("b", "no detection of the lesion")):
         number = counts([negative for negative in chosen if negative.case == case])
         if sum(number.values()):
-            parts.append(f"case ({case}), {what}: {sum(number.values())}, of them {number['unannotated']} unannotated and "
-                         f"{number['annotated']} annotated lesions")
+            unknown = f"{number['unannotated']} unannotated and " if len(found.images) > 1 else ""
+            parts.append(f"case ({case}), {what}: {sum(number.values())}, of them {unknown}{number['annotated']} annotated lesions")
     return wrapped("By the rule's case, all seeds: " + "; ".join(parts) + ". A negative is a lesion where their boxes have an IoU above 0.5.")
 
 
@@ -163,7 +163,7 @@ def draw_pictures(found: Collected, place: Path) -> None:
     if chosen:
         figure_negatives.sheet(chosen, Images(data, first, "train"), place / f"table1_{data.name}_negatives.png")
     folders = {t.name: t.folder for t in found.trainings if t.seed == seed and t.name in SHOWN}
-    detections = {row: read_detections(folders[row] / "detections.json") for row in SHOWN}
+    detections = {row: read_detections(folders[row] / "detections.json", found.images[last].corners) for row in SHOWN}
     cuts = {row: figure_models.threshold(found.events[first][row][0]) for row in SHOWN}
     figure_models.side_by_side(found.images[first], found.images[last], detections, cuts, place / f"table1_{data.name}_models.png")
 
@@ -183,15 +183,14 @@ def image_free(data: DataSet, images: Truth) -> List[str]:
                      + "; ".join(said) + ".")]
 
 
-def discussion(sampled: Dict[str, tables.Rows]) -> List[str]:
-    """What a person wrote about these results: only beside the very results that it was written about."""
-    numbers = {name: {row: [round(float(v), 4) for v in values.values[:, 0].ravel()] for row, values in rows.items()}
-               for name, rows in sampled.items()}
-    mark = hashlib.sha256(json.dumps(numbers, sort_keys=True).encode()).hexdigest()[:12]
-    print("results", mark, flush=True)
+def discussion(name: str, rows: Dict[str, tables.Rows]) -> List[str]:
+    """What a person wrote about these results (discussion.md): only beside the very results that it was written about."""
+    numbers = {truth: {row: [round(float(v), 4) for v in values.values[:, 0].ravel()] for row, values in by_row.items()}
+               for truth, by_row in rows.items()}
+    mark = f"<!-- results {name} {hashlib.sha256(json.dumps(numbers, sort_keys=True).encode()).hexdigest()[:12]} -->"
     text = (HERE / "discussion.md").read_text() if (HERE / "discussion.md").is_file() else ""
-    first, _, rest = text.partition("\n")
-    return ["", *rest.strip().splitlines()] if first.strip() == f"<!-- results {mark} -->" else []
+    print("discussion.md", "has" if mark in text else "has not", mark, flush=True)
+    return ["", *text.partition(mark)[2].partition("<!-- results")[0].strip().splitlines()] if mark in text else []
 
 
 def commands(sets: Dict[str, Collected]) -> List[str]:

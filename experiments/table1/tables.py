@@ -57,12 +57,15 @@ def claims_table(found: Dict[str, Rows]) -> List[str]:
 
 
 def negatives_table(found: Collected) -> List[str]:
-    lines = ["| HNEM's last mined set | negatives | no lesion | a lesion that nobody annotated | an annotated lesion |",
-             "|---|---|---|---|---|"]
+    """Lesions that nobody annotated are known only where there is a full truth."""
+    kinds = {"nothing": "no lesion", "unannotated": "a lesion that nobody annotated", "annotated": "an annotated lesion"}
+    if len(found.images) == 1:
+        kinds = {"nothing": "no annotated lesion", "annotated": "an annotated lesion"}
+    lines = [f"| HNEM's last mined set | negatives | {' | '.join(kinds.values())} |", "|---" * (len(kinds) + 2) + "|"]
     for name, chosen in found.negatives.items():
         if chosen and name.startswith(HNEM + "."):
             number = counts(chosen)
-            parts = [f"{value} ({100 * value / len(chosen):.0f} %)" for value in number.values()]
+            parts = [f"{number[kind]} ({100 * number[kind] / len(chosen):.0f} %)" for kind in kinds]
             lines.append(f"| seed {name.rpartition('.')[2]} | {len(chosen)} | {' | '.join(parts)} |")
     return lines
 

@@ -41,10 +41,12 @@ class Images:
     def __init__(self, data: DataSet, truth: str, split: str) -> None:
         self.data = opened(data, truth)
         self.index: Dict[str, int] = {}
+        self.corners: Dict[str, Tuple[int, int]] = {}  # left and top of the image's window in the stored image
         keys: List[int] = []
         boxes: List[NDArray[np.float64]] = []
         for index, image in self.data.images(split):
             self.index[file_name(image)] = index
+            self.corners[file_name(image)] = image.window
             keys.append(image.patient)
             boxes.append(np.array([lesion.box for lesion in self.data.lesions(index)], np.float64).reshape(-1, 4))
         patients = np.unique(keys, return_inverse=True)[1]
