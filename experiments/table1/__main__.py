@@ -64,7 +64,7 @@ def planned(options: argparse.Namespace, work: Path) -> Planned:
     return found
 
 
-EARLY = list(ABLATIONS)[:7]
+EARLY = list(ABLATIONS)[:8]
 
 
 def in_order(found: Planned) -> List[Training]:
@@ -74,7 +74,7 @@ def in_order(found: Planned) -> List[Training]:
 
     def rank(training: Training) -> int:
         if training.ablates:
-            return 1 if training.name in EARLY else 3
+            return 1 if training.name in EARLY or training.starts else 3
         return 2 if training.data.name != first and training.seed > 0 else 0
 
     return sorted((training for _, trainings in found.values() for training in trainings), key=rank)
