@@ -16,6 +16,7 @@ LIBRARY := build/lib/$(SONAME)
 TOOL := build/bin/uldor
 VENV := .venv
 BENCH_VENV := .venv-bench
+TABLE1_VENV := .venv-table1
 SOURCES := $(shell find Sources include -type f) Package.swift
 
 # What only the shared library carries: its SONAME, the symbol version, a static Swift runtime, and no undefined symbols.
@@ -85,6 +86,16 @@ $(BENCH_VENV)/.ready: bench/requirements.txt bench/setup.sh bench/torchvision_st
 bench-kernels: | deps
 	$(MAKE) -C bench/kernels run
 
+# The paper's Table 1 on phantoms and, where ULDOR_STS says where they are, on sarcomas: docs/table1.md. QUICK=1: that it
+# works, in five minutes; TABLE1="--data DeepLesion --init W.safetensors": on the real thing. Goes on where it was stopped.
+table1: all $(TABLE1_VENV)/.ready
+	$(TABLE1_VENV)/bin/python experiments/table1 $(if $(QUICK),--quick) $(TABLE1)
+
+$(TABLE1_VENV)/.ready: experiments/table1/requirements.txt | deps
+	$(PYTHON) -m venv $(TABLE1_VENV)
+	$(TABLE1_VENV)/bin/pip --quiet install --requirement experiments/table1/requirements.txt
+	touch $@
+
 # Evaluation of a million images.
 bench-froc: all
 	$(PYTHON) bench/froc.py
@@ -110,4 +121,4 @@ install: all
 clean:
 	rm -rf build .build .build-*
 
-.PHONY: all asan deps demo weights test parity bench bench-kernels bench-froc wheel install clean
+.PHONY: all asan deps demo weights test parity bench bench-kernels bench-froc table1 wheel install clean

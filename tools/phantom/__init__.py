@@ -13,9 +13,10 @@ Lengths are mm. x points to the image's right, y down (posterior), z from slice 
 key slice.
 
 A section of the body is a list of shapes (shapes.py) in painting order. body.py frames it, chest.py, abdomen.py and
-pelvis.py fill it from bones.py, vessels.py, bowel.py and organs.py, lesions.py finds room for lesions, canvas.py paints
-it, scanner.py makes CT slices of it, and drawing.py runs all that. Every number drawn comes from one generator, so the
-order of the calls is part of what a seed means: the demo weights were trained on it.
+pelvis.py fill it from bones.py, vessels.py, bowel.py and organs.py, lesions.py finds room for lesions, lookalikes.py
+(where asked for) for what is none but looks like one, canvas.py paints it, scanner.py makes CT slices of it, and
+drawing.py runs all that. Every number drawn comes from one generator, so the order of the calls is part of what a seed
+means: the demo weights were trained on it. Lookalikes and what is left unannotated have generators of their own.
 """
 from .canvas import SIZE
 from .deeplesion import write

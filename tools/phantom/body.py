@@ -1,18 +1,18 @@
 """The frame of one patient: size, fat, contrast, skin and the wall of the cavity. A section's organs are added to it."""
 import numpy as np
 
-from .canvas import FAT, LABEL, LUNG, MUSCLE, SIZE
+from .canvas import FAT, LABEL, LUNG, MUSCLE
 from .shapes import Blob, waves
 
 
 class Body:
-    def __init__(self, rng, section, spacing):
+    def __init__(self, rng, section, field):
         self.rng, self.section = rng, section
         self.shapes = []  # in painting order
         self.organ_hu = {}  # drawn with the organs
         self.cortex = None  # HU of compact bone, drawn with the spine
         chest = section.startswith("chest")
-        limit = spacing * SIZE / 2 - 6
+        limit = field / 2 - 6
         self.a = min(rng.uniform(150, 185), limit)
         self.b = min(self.a * rng.uniform(0.66, 0.80), limit)
         self.y = rng.uniform(-12, 8)  # nobody lies exactly in the middle
@@ -46,7 +46,7 @@ class Body:
         wave = sum(a * np.cos(k * theta + p) for k, a, p in self.outline) + 1
         rho = np.maximum(rho / wave, 1e-3)
         depth = np.sqrt(x * x + y * y) * (1 / rho - 1)
-        everything = slice(0, SIZE)
+        everything = slice(None)
         paint = lambda inside, hu, label, texture: canvas.cover(everything, everything, inside, hu, LABEL[label], texture)
         # Fat is thinner over the flanks' ribs and thicker in front and behind.
         fat = self.fat * (1 + 0.18 * np.cos(2 * theta) * (-1 if self.section == "pelvis" else 1)

@@ -1,7 +1,7 @@
 """What the shapes are painted on: one infinitely thin axial section, in HU, and a map of which tissue is where."""
 import numpy as np
 
-SIZE = 512
+SIZE = 512  # pixels a side, unless the caller asks for fewer of the same field
 FAT, MUSCLE, LUNG = -105, 58, -860
 LABELS = ("air", "skin", "subcutaneous", "muscle", "fat", "lung", "mediastinum", "liver", "spleen", "kidney", "other",
           "lesion")
@@ -14,15 +14,16 @@ class Canvas:
     def __init__(self, spacing, texture, hu=None, label=None, cavity=None):
         self.spacing = spacing
         self.texture = texture
-        self.axis = ((np.arange(SIZE) - (SIZE - 1) / 2) * spacing).astype(np.float32)
-        self.hu = np.full((SIZE, SIZE), -1000, np.float32) if hu is None else hu.copy()
-        self.label = np.zeros((SIZE, SIZE), np.uint8) if label is None else label.copy()
+        self.size = size = len(texture)
+        self.axis = ((np.arange(size) - (size - 1) / 2) * spacing).astype(np.float32)
+        self.hu = np.full((size, size), -1000, np.float32) if hu is None else hu.copy()
+        self.label = np.zeros((size, size), np.uint8) if label is None else label.copy()
         self.cavity = cavity
 
     def window(self, x0, x1, y0, y1):
         """The pixels around a box in mm: row slice, column slice, x and y as broadcastable arrays."""
-        c = np.clip(np.searchsorted(self.axis, [x0 - 2, x1 + 2]), 0, SIZE)
-        r = np.clip(np.searchsorted(self.axis, [y0 - 2, y1 + 2]), 0, SIZE)
+        c = np.clip(np.searchsorted(self.axis, [x0 - 2, x1 + 2]), 0, self.size)
+        r = np.clip(np.searchsorted(self.axis, [y0 - 2, y1 + 2]), 0, self.size)
         rows, cols = slice(*r), slice(*c)
         return rows, cols, self.axis[None, cols], self.axis[rows, None]
 

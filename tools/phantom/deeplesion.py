@@ -1,12 +1,11 @@
 """DeepLesion's layout: OUTDIR/Images_png/<patient>_<study>_<series>/<slice>.png (16 bit, HU = pixel - 32768),
-OUTDIR/DL_info.csv (one row a lesion), and OUTDIR/phantoms.csv (one row a phantom, the lesion-free ones too)."""
+OUTDIR/DL_info.csv (one row a lesion), and OUTDIR/phantoms.csv (one row a phantom, the lesion-free ones too). Where some lesions
+are left unannotated, OUTDIR/DL_info_full.csv has them all."""
 import csv
 import os
 
 import numpy as np
 from PIL import Image
-
-from .canvas import SIZE
 
 COLUMNS = ("File_name,Patient_index,Study_index,Series_ID,Key_slice_index,Measurement_coordinates,Bounding_boxes,"
            "Lesion_diameters_Pixel_,Normalized_lesion_location,Coarse_lesion_type,Possibly_noisy,Slice_range,"
@@ -28,7 +27,7 @@ def write(phantom, index, directory, split="test"):
     series = f"{patient:06d}_01_01"
     folder = os.path.join(directory, "Images_png", series)
     os.makedirs(folder, exist_ok=True)
-    n = len(phantom.volume_hu)
+    n, height, width = phantom.volume_hu.shape
     for i, hu in enumerate(phantom.volume_hu):
         Image.fromarray((hu.astype(np.int32) + 32768).astype(np.uint16)).save(os.path.join(folder, f"{i + 1:03d}.png"))
     key = n // 2 + 1
@@ -36,17 +35,18 @@ def write(phantom, index, directory, split="test"):
     for lesion in phantom.lesions:
         r = lesion.recist
         diameters = np.hypot(r[2] - r[0], r[3] - r[1]), np.hypot(r[6] - r[4], r[7] - r[5])
-        centre = [(lesion.box[0] + lesion.box[2]) / 2 / SIZE, (lesion.box[1] + lesion.box[3]) / 2 / SIZE, 0.5]
+        centre = [(lesion.box[0] + lesion.box[2]) / 2 / width, (lesion.box[1] + lesion.box[3]) / 2 / height, 0.5]
         coarse = 8 if phantom.section == "pelvis" and lesion.organ == "fat" else COARSE_TYPE[lesion.organ]
         rows.append([f"{series}_{key:03d}.png", patient, 1, 1, key, numbers(r), numbers(lesion.box), numbers(diameters),
                      numbers(centre), coarse, 0, f"1, {n}",
-                     numbers([phantom.spacing_mm, phantom.spacing_mm, phantom.slice_interval_mm]), f"{SIZE}, {SIZE}",
+                     numbers([phantom.spacing_mm, phantom.spacing_mm, phantom.slice_interval_mm]), f"{height}, {width}",
                      "-1350, 150" if lesion.organ == "lung" else "-175, 275", "", "", SPLITS.index(split) + 1])
     return rows, [series, key, n, phantom.spacing_mm, phantom.slice_interval_mm, phantom.section, len(phantom.lesions)]
 
 
-def write_tables(rows, series, directory):
-    """The rows that `write` returned."""
-    for name, header, body in (("DL_info.csv", COLUMNS, rows), ("phantoms.csv", SERIES_COLUMNS, series)):
+def write_tables(rows, series, directory, full=None):
+    """The rows that `write` returned; `full`: the lesions' where `rows` are those annotated."""
+    tables = [("DL_info.csv", COLUMNS, rows), ("phantoms.csv", SERIES_COLUMNS, series)]
+    for name, header, body in tables + [("DL_info_full.csv", COLUMNS, full)] * (full is not None):
         with open(os.path.join(directory, name), "w", newline="") as file:
             csv.writer(file, lineterminator="\n").writerows([header, *body])

@@ -3,7 +3,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from . import abdomen, chest, noise, pelvis, scanner
+from . import abdomen, chest, lookalikes as alike, noise, pelvis, scanner
 from .body import Body
 from .canvas import SIZE, Canvas
 from .lesions import place
@@ -16,7 +16,7 @@ SECTIONS = tuple(FILL)
 
 @dataclass
 class Lesion:
-    mask: np.ndarray  # bool [512, 512], the key slice
+    mask: np.ndarray  # bool [size, size], the key slice
     recist: list  # x11 y11 x12 y12 (long) x21 y21 x22 y22 (short); 1-based pixels, as in DL_info.csv
     box: list  # RECIST extent + 5 px, 1-based, as in DL_info.csv
     organ: str
@@ -24,15 +24,16 @@ class Lesion:
 
 @dataclass
 class Phantom:
-    volume_hu: np.ndarray  # int16 [n, 512, 512], n odd, the key slice in the middle
+    volume_hu: np.ndarray  # int16 [n, size, size], n odd, the key slice in the middle
     spacing_mm: float
     slice_interval_mm: float
     lesions: list
     section: str
 
 
-def draw(seed, lesions=None, section=None):
-    """One phantom. `seed` is an integer or a tuple of them; `lesions` the number of lesions (drawn where None)."""
+def draw(seed, lesions=None, section=None, size=SIZE, lookalikes=0):
+    """One phantom. `seed` is an integer or a tuple of them; `lesions` the number of lesions (drawn where None). A smaller
+    `size` has as much of the body in larger pixels. `lookalikes`: normal structures drawn to be taken for lesions."""
     rng = np.random.default_rng(seed)
     spacing = float(np.round(rng.uniform(0.70, 0.90), 6))
     interval = float(rng.choice([1.0, 1.25, 2.0, 2.5, 3.0, 5.0]))
@@ -42,8 +43,9 @@ def draw(seed, lesions=None, section=None):
         count = lesions
     n = 5 if interval < 2 else 3  # the neighbours at 2 mm must lie inside
 
-    base = Canvas(spacing, noise.texture(rng))
-    body = Body(rng, section, spacing)
+    field, spacing = spacing * SIZE, float(np.round(spacing * SIZE / size, 6))
+    base = Canvas(spacing, noise.texture(rng, size))
+    body = Body(rng, section, field)
     FILL[section](body)
     body.base(base)
     if rng.random() < 0.8:
@@ -52,6 +54,9 @@ def draw(seed, lesions=None, section=None):
     key = base.painted(body.shapes, 0.0)
     placed = place(rng, key, count, body.organ_hu)
     shapes = body.shapes + [part for _, _, parts in placed for part in parts]
+    if lookalikes:  # from a generator of their own: the lesions are the same with and without them
+        own = np.random.default_rng((*np.atleast_1d(seed).tolist(), 1))
+        shapes += alike.place(own, key, lookalikes, body.organ_hu, placed)
 
     scan = scanner.Scanner(rng, body, base.axis, spacing, interval)
     volume = np.stack([scan.slice(lambda z: base.painted(shapes, z).hu, (i - n // 2) * interval) for i in range(n)])
@@ -68,7 +73,7 @@ def lay_on_table(base, table):
 
 
 def annotate(name, blob, key):
-    mask = np.zeros((SIZE, SIZE), bool)
+    mask = np.zeros(key.label.shape, bool)
     rows, cols, inside = blob.depth(key, 0.0)
     mask[rows, cols] = inside > 0
     return Lesion(mask, *recist(mask), name)

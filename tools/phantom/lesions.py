@@ -1,7 +1,7 @@
 """The lesions: what is drawn where, and how room for it is found."""
 import numpy as np
 
-from .canvas import LABEL, MUSCLE, SIZE
+from .canvas import LABEL, MUSCLE
 from .shapes import Blob, Tube, waves
 
 # organ: weight in the draw, long diameter in mm, HU relative to the organ (or absolute, for what lies in fat and lung)
@@ -16,6 +16,8 @@ KINDS = {
     "subcutaneous": (0.4, (8, 30), (20, 70), True),
 }
 
+LEAST_PX = 6  # long diameter: below it the short one of a drawn mask may have no length. It matters in large pixels only
+
 
 def fits(canvas, label, x, y, a, b, angle, least):
     """Whether nearly all of the outline lies in one organ. (Kidney masses bulge outwards.)"""
@@ -24,7 +26,7 @@ def fits(canvas, label, x, y, a, b, angle, least):
     ca, sa = np.cos(angle), np.sin(angle)
     px = np.round((x + u * ca - v * sa - canvas.axis[0]) / canvas.spacing).astype(int)
     py = np.round((y + u * sa + v * ca - canvas.axis[0]) / canvas.spacing).astype(int)
-    if min(px.min(), py.min()) < 8 or max(px.max(), py.max()) >= SIZE - 8:
+    if min(px.min(), py.min()) < 8 or max(px.max(), py.max()) >= canvas.size - 8:
         return False
     return np.mean(canvas.label[py, px] == label) >= least
 
@@ -75,10 +77,11 @@ def place(rng, canvas, count, organ_hu):
             break
         name = names[rng.choice(len(names), p=weights / weights.sum())]
         low, high = KINDS[name][1]
+        low = max(low, LEAST_PX * canvas.spacing)
         a = np.exp(rng.uniform(np.log(low), np.log(high))) / 2
         b = a * rng.uniform(0.62, 1.0)
         for _ in range(12):
-            row, col = divmod(int(candidates[name][rng.integers(len(candidates[name]))]), SIZE)
+            row, col = divmod(int(candidates[name][rng.integers(len(candidates[name]))]), canvas.size)
             x, y, angle = float(axis[col]), float(axis[row]), rng.uniform(0, np.pi)
             if fits(canvas, LABEL[name], x, y, a, b, angle, 0.65 if name == "kidney" else 0.92) and all(
                     (x - o.x) ** 2 + (y - o.y) ** 2 > (1.2 * (a + o.a) + 6) ** 2 for _, o, _ in placed):

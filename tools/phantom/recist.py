@@ -1,8 +1,6 @@
 """The annotation a lesion would have: RECIST diameters and DeepLesion's box around them."""
 import numpy as np
 
-from .canvas import SIZE
-
 
 def recist(mask):
     """The two diameters of a mask as radiologists draw them: the longest, and the longest about perpendicular to it."""
@@ -14,12 +12,16 @@ def recist(mask):
     i, j = np.unravel_index(np.argmax(length), length.shape)
     p, q = points[i], points[j]
     along = (q - p) / max(length[i, j], 1e-9)
-    across = np.abs(d @ along) <= np.sin(np.radians(5)) * length
     side = (points - p) @ np.array([-along[1], along[0]])
     crossing = (side[:, None] <= 0) & (side[None] >= 0)
-    short = np.where(across & crossing, length, -1)
-    k, l = np.unravel_index(np.argmax(short), short.shape)
+    for degrees in (5, 10, 20, 40):  # a mask of few pixels may have no chord near the right angle
+        across = np.abs(d @ along) <= np.sin(np.radians(degrees)) * length
+        short = np.where(across & crossing, length, -1)
+        k, l = np.unravel_index(np.argmax(short), short.shape)
+        if short[k, l] > 0:
+            break
     ends = np.concatenate([p, q, points[k], points[l]]) + 1  # 1-based
+    rows, columns = mask.shape
     box = [max(ends[0::2].min() - 5, 1), max(ends[1::2].min() - 5, 1),
-           min(ends[0::2].max() + 5, SIZE), min(ends[1::2].max() + 5, SIZE)]
+           min(ends[0::2].max() + 5, columns), min(ends[1::2].max() + 5, rows)]
     return [float(v) for v in ends], [float(v) for v in box]
