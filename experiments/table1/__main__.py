@@ -64,18 +64,13 @@ def planned(options: argparse.Namespace, work: Path) -> Planned:
     return found
 
 
-EARLY = list(ABLATIONS)[:8]
-
-
 def in_order(found: Planned) -> List[Training]:
-    """The first set's rows and one seed of the others', the ablations that say most, the others' seeds, what is left: so that a
-    command that is stopped has what is worth most."""
+    """The first set's rows and one seed of the others', then the ablations, then the others' seeds: so that a command that is
+    stopped has what is worth most."""
     first = next(iter(found))
 
     def rank(training: Training) -> int:
-        if training.ablates:
-            return 1 if training.name in EARLY or training.starts else 3
-        return 2 if training.data.name != first and training.seed > 0 else 0
+        return 1 if training.ablates else 2 if training.data.name != first and training.seed > 0 else 0
 
     return sorted((training for _, trainings in found.values() for training in trainings), key=rank)
 

@@ -86,7 +86,8 @@ def ablation_table(found: Collected, truth: str) -> List[str]:
     seed = found.seeds[0]
     rows = {"pseudo masks, not mined": (found.events[truth]["mask"][0], f"mask.{seed}"),
             "HNEM: m = 3, good IoU 0.3, least score 0.7, mined every epoch": (found.events[truth][HNEM][0], f"{HNEM}.{seed}")}
-    rows.update({f"{name}": (events[truth], f"{name}.{seed}") for name, events in found.ablations.items()})
+    rows.update({name if name.endswith("not mined") else f"HNEM, {name}": (events[truth], f"{name}.{seed}")
+                 for name, events in found.ablations.items()})
     lines = [HEAD + " mined | of them lesions |", RULER + "---|---|"]
     for name, (events, of) in rows.items():
         value, reached = events.levels(LEVELS)
