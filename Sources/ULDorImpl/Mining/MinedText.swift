@@ -74,25 +74,3 @@ extension MiningRule.Verdict {
         }
     }
 }
-
-/// Bytes in memory that grow.
-final class GrowingSink: ByteSink {
-    private(set) var bytes: GrowableBuffer<UInt8>
-
-    init(allocator: Allocator) { bytes = GrowableBuffer(allocator: allocator) }
-
-    /// Sets how many there are; new ones are 0.
-    func resize(_ count: Int) throws(ULDorError) {
-        let old = bytes.count
-        try bytes.resize(count)
-        for index in Swift.min(old, count)..<count { bytes.elements[index] = 0 }
-    }
-
-    func write(_ piece: UnsafeRawBufferPointer) throws(ULDorError) {
-        guard let base = piece.baseAddress else { return }
-        let old = bytes.count
-        try bytes.resize(old + piece.count)
-        guard let to = bytes.elements.baseAddress else { return }
-        UnsafeMutableRawPointer(to + old).copyMemory(from: base, byteCount: piece.count)
-    }
-}

@@ -107,10 +107,10 @@ public final class Miner {
         var all: [MiningStream] = []
         let model = model, list = list, options = options
         let work = try OrderedWork(count: list.count - first, threads: streams, ahead: 2 * streams) {
-            () throws(ULDorError) -> OffsetStream in
-            let stream = try MiningStream(model, list, options, threads: threadsOfEach)
+            () throws(ULDorError) in
+            let stream = try MiningStream(model, list, first: first, options, threads: threadsOfEach)
             all.append(stream)
-            return OffsetStream(stream, first: first)
+            return stream
         }
         do throws(ULDorError) {
             for number in first..<list.count {
@@ -147,17 +147,4 @@ public final class Miner {
         let name = list.count > 0 ? list.examples.name(of: list[Swift.min(done, list.count - 1)]) : ""
         guard progress(done, list.count, name) else { throw .cancelled }
     }
-}
-
-/// A stream that begins further on in its list.
-private final class OffsetStream: Worker {
-    private let stream: MiningStream
-    private let first: Int
-
-    init(_ stream: MiningStream, first: Int) {
-        self.stream = stream
-        self.first = first
-    }
-
-    func make(_ number: Int) throws(ULDorError) -> MinedSet { try stream.make(first + number) }
 }

@@ -3,6 +3,7 @@ import ULDorKernels
 /// Looks at images with a detector: one of the streams of mining, one thread's at a time.
 final class MiningStream: Worker {
     private let list: MiningList
+    private let first: Int
     private let rule: MiningRule
     private let model: Model
     private let detector: Detector
@@ -12,11 +13,15 @@ final class MiningStream: Worker {
     private var scores: GrowableBuffer<MiningRule.Scores>
     private var runs: GrowableBuffer<UInt32>
 
-    init(_ model: Model, _ list: MiningList, _ options: MiningOptions, threads: Int32) throws(ULDorError) {
+    /// Item 0 is the list's image `first`.
+    init(
+        _ model: Model, _ list: MiningList, first: Int, _ options: MiningOptions, threads: Int32
+    ) throws(ULDorError) {
         guard let table = uk_table_for(options.instructions) else {
             throw ULDorError(.unsupported, "mining.instructions is \(options.instructions), which this CPU lacks")
         }
         self.list = list
+        self.first = first
         self.model = model
         allocator = options.allocator
         rule = MiningRule(options)
@@ -36,7 +41,7 @@ final class MiningStream: Worker {
 
     /// A set of one image, whose candidates are not drawn from yet.
     func make(_ number: Int) throws(ULDorError) -> MinedSet {
-        let index = list[number]
+        let index = list[first + number]
         let example = try maker.example(index, .none)
         guard let transform = maker.transform else { throw ULDorError(.internal, "an example was made without a transform") }
         let output = try detect(example)

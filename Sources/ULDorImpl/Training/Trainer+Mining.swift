@@ -12,17 +12,19 @@ extension Trainer {
     /// from what mined_output_path has.
     func mineIfDue() throws(ULDorError) {
         guard let mining = options.mining, state.step == 0, state.minedEpochs <= state.epoch else { return }
-        if mining.isDue(epoch: state.epoch) {
-            feed = nil
-            pace.begin()
-            mined = try mine(mining)
-            pace.endMining()
+        guard mining.isDue(epoch: state.epoch) else {
+            state.minedEpochs = state.epoch + 1
+            return
         }
+        feed = nil
+        pace.begin()
+        mined = try mine(mining)
+        pace.endMining()
         state.minedEpochs = state.epoch + 1
-        if mining.isDue(epoch: state.epoch) { try writeCheckpoint() }
+        try writeCheckpoint()
     }
 
-    private func mine(_ mining: MiningOptions) throws(ULDorError) -> (set: MinedSet, text: GrowingSink) {
+    private func mine(_ mining: MiningOptions) throws(ULDorError) -> HardNegatives {
         guard let examples = train.source as? DatasetExamples else {
             throw ULDorError(.internal, "mining needs the images of a data set")
         }
@@ -57,7 +59,7 @@ extension Trainer {
             try file.write(UnsafeRawBufferPointer(text.bytes.elements))
             try file.commit()
         }
-        return (mined, text)
+        return HardNegatives(set: mined, text: text)
     }
 
     private func mineAlone(_ miner: Miner) throws(ULDorError) -> MinedSet {
@@ -111,11 +113,17 @@ extension Trainer {
     }
 }
 
+/// A mined set that is learnt from, and the same as a mined file, for checkpoints.
+struct HardNegatives {
+    let set: MinedSet
+    let text: GrowingSink
+}
+
 extension TrainerOptions {
     /// The examples that a run begins with. `model`: of init_path.
     func mined(
         _ path: String, model: Fingerprint?, _ images: ImageList, _ dataset: Dataset
-    ) throws(ULDorError) -> (set: MinedSet, text: GrowingSink) {
+    ) throws(ULDorError) -> HardNegatives {
         if model == nil, !acceptsAnyModelsMined {
             throw .invalidArgument("\(path) was mined with a model, and the run begins with random weights")
         }
@@ -125,17 +133,17 @@ extension TrainerOptions {
             dataset: dataset, split: trainSplit, allocator: allocator)
         let text = GrowingSink(allocator: allocator)
         try text.write(UnsafeRawBufferPointer(bytes.elements))
-        return (set, text)
+        return HardNegatives(set: set, text: text)
     }
 
     /// Those that a run goes on with; nil where it has none yet.
     func mined(
         inCheckpoint file: Safetensors, _ images: ImageList, _ dataset: Dataset
-    ) throws(ULDorError) -> (set: MinedSet, text: GrowingSink)? {
+    ) throws(ULDorError) -> HardNegatives? {
         guard let text = try Checkpoint.readMined(file) else { return nil }
         let set = try MinedFile.parse(
             UnsafeBufferPointer(text.bytes.elements), name: "\(file.source.name): \(Checkpoint.minedName)",
             data: images.fingerprint, model: nil, dataset: dataset, split: trainSplit, allocator: allocator)
-        return (set, text)
+        return HardNegatives(set: set, text: text)
     }
 }

@@ -24,15 +24,15 @@ public final class Trainer: @unchecked Sendable {
     let ranges: [Range<Int>]
     /// Of the gradients' norm.
     let scratch: Buffer<Double>
-    /// The hard negatives that are learnt from, and the same as a mined file.
-    var mined: (set: MinedSet, text: GrowingSink)?
+    /// Those that are learnt from; nil: none yet.
+    var mined: HardNegatives?
     /// The running epoch's images from a step on, decoded ahead of need.
     var feed: (loader: ExampleLoader, epoch: Int, step: Int)?
 
     init(
         _ options: TrainerOptions, _ learner: any Learning, train: ImageList, validation: ImageList, config: String,
         identity: CheckpointText.Identity, state: TrainingState, isResumed: Bool, report: [String],
-        mined: (set: MinedSet, text: GrowingSink)? = nil
+        mined: HardNegatives? = nil
     ) throws(ULDorError) {
         self.options = options
         self.learner = learner

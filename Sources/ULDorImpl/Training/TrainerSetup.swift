@@ -18,7 +18,7 @@ extension Trainer {
         let identity = options.identity(config: start.config.string, trainImages, validationImages)
         var state = TrainingState()
         (state.trainableLayers, state.calibrationImages) = (start.trainableLayers, start.calibrationImages)
-        var mined: (set: MinedSet, text: GrowingSink)?
+        var mined: HardNegatives?
         if let checkpoint = start.checkpoint {
             state = try CheckpointText.read(
                 checkpoint.training, of: checkpoint.file.source.name, identity, allocator: options.allocator)

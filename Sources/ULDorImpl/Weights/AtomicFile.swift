@@ -1,10 +1,5 @@
 import Glibc
 
-/// Where bytes go: a file, or memory.
-protocol ByteSink: AnyObject {
-    func write(_ bytes: UnsafeRawBufferPointer) throws(ULDorError)
-}
-
 /// A file that is there whole or not at all: written beside its place as PATH.partial, flushed to the disk, and renamed.
 ///
 /// What is there already stays until the new one is complete, whatever happens in between. A partial file that a killed process
@@ -146,24 +141,5 @@ enum SystemWrite {
         }
         pthread_sigmask(SIG_SETMASK, &before, nil)
         return (written, error)
-    }
-}
-
-/// Bytes in memory of a size that is known before.
-final class MemorySink: ByteSink {
-    let buffer: Buffer<UInt8>
-    private var used = 0
-
-    init(bytes: Int, allocator: Allocator) throws(ULDorError) {
-        buffer = try Buffer(count: bytes, allocator: allocator)
-    }
-
-    func write(_ bytes: UnsafeRawBufferPointer) throws(ULDorError) {
-        guard let base = bytes.baseAddress else { return }
-        guard bytes.count <= buffer.count - used else {
-            throw ULDorError(.internal, "\(bytes.count) bytes are written, there is room for \(buffer.count - used)")
-        }
-        UnsafeMutableRawPointer(buffer.base + used).copyMemory(from: base, byteCount: bytes.count)
-        used += bytes.count
     }
 }
