@@ -533,8 +533,8 @@ ULDOR_API uldor_status uldor_froc_add_image(uldor_froc *froc, const uldor_froc_i
 
 /*
  * Computes everything that the functions below read, at these levels (false positives an image, finite, >= 0, any order; at most
- * 1024, 0 of them are fine). Takes 64 bytes a detection and 64 a lesion meanwhile. Images may be added afterwards; results
- * are then gone until the next call. Errors: INVALID_ARGUMENT (also where no image was added), NOMEM.
+ * 1024, 0 of them are fine). Takes 64 bytes a detection, 64 a lesion and 128 a patient meanwhile. Images may be added afterwards;
+ * results are then gone until the next call. Errors: INVALID_ARGUMENT (also where no image was added), NOMEM.
  */
 ULDOR_API uldor_status uldor_froc_compute(uldor_froc *froc, const double *levels, size_t level_count);
 
@@ -553,6 +553,10 @@ typedef struct uldor_froc_info {
      * before uldor_froc_compute() and without lesions.
      */
     double average_precision, average_precision_all_points, average_precision_50_95;
+    /* Their intervals, over the samples with a lesion (`samples` of subset 0); NaN without a bootstrap. */
+    double average_precision_low, average_precision_high;
+    double average_precision_all_points_low, average_precision_all_points_high;
+    double average_precision_50_95_low, average_precision_50_95_high;
 } uldor_froc_info;
 
 ULDOR_API uldor_status uldor_froc_get_info(const uldor_froc *froc, uldor_froc_info *info);

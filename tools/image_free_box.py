@@ -5,7 +5,7 @@
     PYTHONPATH=examples/python/src python tools/image_free_box.py DIR [--windows crops.csv] [--masks DIR]
 
 Images that were cut out around their lesion give its place away, and any figure on them means what it is above this one. The four
-margins are searched for on the training images; the best that any margins can do on a split itself stands behind (IoU > 0.5)."""
+margins are searched for on the training images (`uldor evaluate` searches alike); the best that any margins can do on a split itself stands behind (IoU > 0.5)."""
 from __future__ import annotations
 
 import argparse
@@ -25,11 +25,13 @@ def overlaps(margins: np.ndarray, sizes: np.ndarray, boxes: np.ndarray) -> np.nd
 
 
 def search(sizes: np.ndarray, boxes: np.ndarray) -> Tuple[np.ndarray, int]:
-    """The margins that hit most, by coordinate descent from equal ones."""
+    """The margins that hit most, by coordinate descent from equal ones, or from the lesions' median ones where no equal ones hit any."""
     def hits(margins: np.ndarray) -> int:
         return int((overlaps(margins, sizes, boxes) > 0.5).sum())
 
     best = max((np.full(4, float(m)) for m in range(0, 120, 2)), key=hits)
+    if hits(best) == 0 and len(boxes):
+        best = np.rint(np.median(np.concatenate([boxes[:, :2], sizes - boxes[:, 2:]], 1), 0))
     improved = True
     while improved:
         improved = False

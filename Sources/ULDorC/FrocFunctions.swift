@@ -146,10 +146,15 @@ public func frocGetInfo(_ froc: OpaquePointer?, _ info: UnsafeMutablePointer<uld
         value.memory_bytes = Int64(froc.bytes)
         value.subsets = Int32(clamping: froc.results?.subsetCount ?? 0)
         value.levels = Int32(clamping: froc.results?.levels.count ?? 0)
-        let precision = froc.results?.averagePrecision ?? (.nan, .nan, .nan)
-        value.average_precision = precision.0
-        value.average_precision_all_points = precision.1
-        value.average_precision_50_95 = precision.2
+        let none = FrocResults.Precision.none
+        let (sampled, all, coco) = froc.results?.averagePrecision ?? (none, none, none)
+        (value.average_precision, value.average_precision_low, value.average_precision_high) = (
+            sampled.value, sampled.low, sampled.high
+        )
+        value.average_precision_all_points = all.value
+        (value.average_precision_all_points_low, value.average_precision_all_points_high) = (all.low, all.high)
+        value.average_precision_50_95 = coco.value
+        (value.average_precision_50_95_low, value.average_precision_50_95_high) = (coco.low, coco.high)
         try writeStruct(value, to: info, minimum: MemoryLayout<Int>.size, "info")
     }
 }

@@ -2,6 +2,7 @@
  * mining.c - mining over the C interface: defaults, fields, structs of other ages, a failing allocator, several calls at once
  */
 #define _GNU_SOURCE
+#include "failing.h"
 #include "source.h"
 #include "support.h"
 
@@ -99,75 +100,65 @@ static uint64_t digest(void) {
     return hash;
 }
 
-static void fail_allocations(int32_t streams) {
-    struct meter meter;
+/* A file that was mined whole, whatever failed. */
+struct mining_life {
+    int32_t streams;
+    uint64_t expected;
+};
+
+static uldor_status mine_once(struct meter *meter, void *context) {
+    const struct mining_life *life = context;
     uldor_mining_options options = small_options();
-    NEED_OK(uldor_mine(model, data, path, &options, NULL));
-    uint64_t expected = digest();
-    unlink(path);
-    options.allocator = &meter.allocator;
-    options.streams = streams;
-    long fail_at = 0, failures = 0, step = 1;
-    for (;;) {
-        CONTEXT("allocation %ld fails, %d streams", fail_at, (int)streams);
-        meter_init(&meter);
-        meter.fail_at = fail_at;
-        uldor_status status = uldor_mine(model, data, path, &options, NULL);
-        CHECK(meter.live_blocks == 0 && meter.damaged == 0 && meter.misused == 0);
-        if (status != ULDOR_OK) {
-            CHECK(status == ULDOR_ERROR_NOMEM && access(path, F_OK) != 0);
-            failures++;
-            meter.fail_at = 0;
-            CHECK_OK(uldor_mine(model, data, path, &options, NULL)); /* goes on where that was */
-        }
-        CHECK(access(part, F_OK) != 0 && digest() == expected);
-        unlink(path);
-        if (check_case_failed || (fail_at > 0 && meter.allocations < fail_at)) break;
-        /* Every one of the first hundred, then some: images repeat themselves. */
-        if (fail_at > 100) step = 7;
-        fail_at += step;
+    options.allocator = &meter->allocator;
+    options.streams = life->streams;
+    uldor_status status = uldor_mine(model, data, path, &options, NULL);
+    if (status != ULDOR_OK) {
+        CHECK(access(path, F_OK) != 0 && meter->live_blocks == 0);
+        meter->fail_at = 0;
+        CHECK_OK(uldor_mine(model, data, path, &options, NULL)); /* goes on where that was */
     }
-    printf("  %ld failing allocations of %ld\n", failures, meter.allocations);
-    CHECK(failures > 20);
+    CHECK(access(part, F_OK) != 0 && digest() == life->expected);
+    unlink(path);
+    return status;
 }
 
-static void test_failing_allocations(void) { fail_allocations(1); }
-static void test_failing_allocations_of_streams(void) { fail_allocations(2); }
+static void fail_mining(int32_t streams, const char *what) {
+    uldor_mining_options options = small_options();
+    NEED_OK(uldor_mine(model, data, path, &options, NULL));
+    struct mining_life life = {.streams = streams, .expected = digest()};
+    unlink(path);
+    /* Every one of the first hundred, then some: images repeat themselves. */
+    fail_allocations(what, 100, 7, 20, mine_once, &life);
+}
+
+static void test_failing_allocations(void) { fail_mining(1, "mining"); }
+static void test_failing_allocations_of_streams(void) { fail_mining(2, "mining by two streams"); }
 
 /* A trainer mines with its own allocator; after a failure it stands where its last step left it. */
-static void test_failing_allocations_of_a_trainer(void) {
-    struct meter meter;
+static uldor_status train_and_mine(struct meter *meter, void *context) {
     uldor_mining_options mining = small_options();
+    uldor_trainer_options options;
+    uldor_trainer *trainer = NULL;
+    (void)context;
     mining.first_epoch = 0;
-    long failures = 0;
-    for (long fail_at = 0;; fail_at += 11) {
-        CONTEXT("allocation %ld of a trainer fails", fail_at);
-        meter_init(&meter);
-        meter.fail_at = fail_at;
-        uldor_trainer_options options;
-        CHECK_OK(uldor_trainer_options_init(&options, sizeof options));
-        options.allocator = &meter.allocator;
-        options.init_path = fixture_path();
-        options.epochs = 1;
-        options.proposals = 30;
-        options.threads = 1;
-        options.mining = &mining;
-        options.mined_output_path = path;
-        uldor_trainer *trainer = NULL;
-        uldor_status status = uldor_trainer_create(data, NULL, &options, &trainer);
-        if (status == ULDOR_OK) status = uldor_trainer_run(trainer, 0);
-        if (status != ULDOR_OK) {
-            CHECK(status == ULDOR_ERROR_NOMEM);
-            failures++;
-            if (trainer != NULL) CHECK_OK(uldor_trainer_run(trainer, 0));
-        }
-        CHECK_OK(uldor_trainer_free(trainer));
-        CHECK(meter.live_blocks == 0 && meter.damaged == 0 && meter.misused == 0);
-        unlink(path);
-        if (check_case_failed || (fail_at > 0 && meter.allocations < fail_at)) break;
-    }
-    printf("  %ld failing allocations of a trainer's %ld\n", failures, meter.allocations);
-    CHECK(failures > 20);
+    CHECK_OK(uldor_trainer_options_init(&options, sizeof options));
+    options.allocator = &meter->allocator;
+    options.init_path = fixture_path();
+    options.epochs = 1;
+    options.proposals = 30;
+    options.threads = 1;
+    options.mining = &mining;
+    options.mined_output_path = path;
+    uldor_status status = uldor_trainer_create(data, NULL, &options, &trainer);
+    if (status == ULDOR_OK) status = uldor_trainer_run(trainer, 0);
+    if (status != ULDOR_OK && trainer != NULL) CHECK_OK(uldor_trainer_run(trainer, 0));
+    CHECK_OK(uldor_trainer_free(trainer));
+    unlink(path);
+    return status;
+}
+
+static void test_failing_allocations_of_a_trainer(void) {
+    fail_allocations("a trainer that mines", 0, 11, 20, train_and_mine, NULL);
 }
 
 /* ------------------------------------------------------------------------------------------------------- Threads */

@@ -1,6 +1,7 @@
 """uldor evaluate: detections of a split, their journal, and the FROC that comes of them."""
 
 import json
+import os
 import pathlib
 import resource
 import signal
@@ -156,6 +157,42 @@ def test_froc_is_that_of_the_detections(tool, folder, whole, tmp_path):
     assert [one["convention"] for one in both["froc"]] == ["paper", "deeplesion"] and both["split"] == "test"
 
 
+def test_box_without_an_image(tool, folder, tmp_path):
+    """Searched for on the training split, measured on the images that were looked at: as `uldor froc` has it."""
+    import csv
+    import shutil
+
+    copy = tmp_path / "data"
+    shutil.copytree(folder, copy)
+    rows = list(csv.DictReader((folder / "DL_info.csv").open(newline="")))
+    for row in rows:
+        row["Train_Val_Test"] = 1 if row["File_name"][:12] in SERIES[4:] else 3
+    files.write_csv(copy, rows)
+    out = tmp_path / "r.json"
+    done = evaluate(tool, copy, out, "--json", tmp_path / "ours.json", "--bootstrap", 20, "--plot", tmp_path / "a.svg")
+    assert done.returncode == 0 and done.stdout.count("no image: one box") == 2, done.stderr
+    ours = json.loads((tmp_path / "ours.json").read_text())["froc"]
+    for number, convention in enumerate(("paper", "deeplesion")):
+        theirs = tool("froc", *options(copy), "-d", out, "-c", convention, "-b", 20, "--json", "-", "--plot", tmp_path / "b.svg")
+        assert json.loads(theirs.stdout) == ours[number]
+        if convention == "paper":
+            assert (tmp_path / "a.svg").read_bytes() == (tmp_path / "b.svg").read_bytes()
+    box, images = ours[0]["image_free_box"], ours[0]["images"]
+    assert box["train_hits"] > 0 and box["false_positives_per_image"] >= 0.5 and images == 8, box
+    # An image that is left out does not count against the box either.
+    path = copy / "Images_png" / SERIES[0] / "005.png"
+    path.write_bytes(path.read_bytes()[:-200])
+    done = evaluate(tool, copy, tmp_path / "s.json", "--json", tmp_path / "fewer.json", "--on-bad", "skip", "-c", "paper")
+    fewer = json.loads((tmp_path / "fewer.json").read_text())["froc"][0]
+    assert fewer["images"] == 6 and fewer["image_free_box"]["margins"] == box["margins"]
+    wrong = fewer["image_free_box"]["false_positives_per_image"] * 6
+    hits = fewer["subsets"][0]["image_free"]["hits"]
+    assert round(wrong, 9) == 6 - hits
+    # Nothing to search on is said before anything is looked at.
+    done = evaluate(tool, folder, tmp_path / "t.json", "--image-free-box")
+    assert done.returncode == 1 and "no lesion to search on" in done.stderr and not (tmp_path / "t.json.journal").exists()
+
+
 def iou(a, b):
     wide, high = min(a[2], b[2]) - max(a[0], b[0]), min(a[3], b[3]) - max(a[1], b[1])
     common = max(wide, 0) * max(high, 0)
@@ -213,6 +250,70 @@ def test_resumes_from_any_byte(tool, folder, whole, tmp_path):
         assert done.returncode == 0, done.stderr
         assert out.read_bytes() == whole.read_bytes() and journal.read_bytes() == full
         out.unlink()
+
+
+def test_resumes_after_a_power_cut(tool, folder, whole, tmp_path):
+    """A file may have its new size and zeros for what did not get to the disk, also before lines that did: all of that is dropped."""
+    full = pathlib.Path(str(whole) + ".journal").read_bytes()
+    newlines = [place + 1 for place, byte in enumerate(full) if byte == 10]
+    journal = tmp_path / "results.json.journal"
+    whole_lines, torn = full[: newlines[3]], full[: newlines[3] + 50]
+    for content in (whole_lines + bytes(300), torn + bytes(5000), torn + bytes(newlines[4] - len(torn) - 1) + full[newlines[4] - 1 :]):
+        journal.write_bytes(content)
+        done = evaluate(tool, folder, tmp_path / "results.json", *MASKS)
+        assert done.returncode == 0 and "images done: 3" in done.stderr, done.stderr
+        assert (tmp_path / "results.json").read_bytes() == whole.read_bytes() and journal.read_bytes() == full
+
+
+@pytest.fixture(scope="module")
+def sync_log(tmp_path_factory, request):
+    """Runs the tool with sync_log.c; gives what was flushed: path, size, whether there were results."""
+    tool = request.getfixturevalue("tool")
+    library = tmp_path_factory.mktemp("sync") / "sync_log.so"
+    source = pathlib.Path(__file__).with_name("sync_log.c")
+    subprocess.run(["cc", "-shared", "-fPIC", "-O1", source, "-o", library, "-ldl"], check=True)
+    if "sanitize" in str(tool.binary):
+        pytest.skip("a sanitizer wants to be the first library")
+
+    def run(folder, out, *more, code=0, **settings):
+        log = library.with_suffix(".txt")
+        log.unlink(missing_ok=True)
+        environment = {**os.environ, "LD_PRELOAD": library, "SYNC_LOG": log, "SYNC_RESULTS": out, **settings}
+        done = evaluate(tool, folder, out, *more, env={name: str(value) for name, value in environment.items()})
+        assert done.returncode == code, done.stderr
+        lines = [line.rsplit(" ", 2) for line in log.read_text().splitlines()]
+        return [(path, int(size), there == "1") for path, size, there in lines], done
+    return run
+
+
+def test_journal_goes_to_the_disk(folder, sync_log, tmp_path):
+    out = tmp_path / "results.json"
+    journal = tmp_path / "results.json.journal"
+    flushed, _ = sync_log(folder, out)
+    first, last = journal.read_bytes().index(b"\n") + 1, journal.stat().st_size
+    # The first line, then that there is such a file.
+    assert flushed[:2] == [(str(journal), first, False), (str(tmp_path), flushed[1][1], False)]
+    # All of it, before anything is made of it.
+    assert (str(journal), last, False) in flushed
+    of_journal = [entry for entry in flushed if entry[0] == str(journal)]
+    # Few of the images took a second; none is worth a flush of its own.
+    assert len(of_journal) < 12
+    # Where each takes one, each is flushed at once; the directory is not again.
+    flushed, _ = sync_log(folder, out, "--restart", SYNC_HASTE=100_000)
+    sizes = [size for path, size, _ in flushed if path == str(journal)]
+    content = journal.read_bytes()
+    assert {place + 1 for place, byte in enumerate(content) if byte == 10} <= set(sizes) and content.count(b"\n") == 13
+    # Nothing to do: nothing is lost either.
+    flushed, done = sync_log(folder, out)
+    assert (str(journal), last, True) in flushed and "images done: 12" in done.stderr
+
+
+def test_journal_that_does_not_go_to_the_disk(folder, sync_log, tmp_path):
+    """EIO ends the run, named; a file system without such a thing (EINVAL) is as good as without."""
+    out = tmp_path / "results.json"
+    _, done = sync_log(folder, out, code=1, SYNC_FAILS=5)
+    assert "results.json.journal: Input/output error" in done.stderr and not out.exists()
+    assert sync_log(folder, tmp_path / "r.json", "--quiet", code=1, SYNC_FAILS=22)[1].stderr.count("r.json.journal") == 0
 
 
 def test_killed_at_any_moment(tool, folder, whole, tmp_path):

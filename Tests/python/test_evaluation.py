@@ -207,6 +207,52 @@ def test_average_precision():
         same(result.average_precision_50_95, numpy.mean([reference.precision(images, t)[0] for t in thresholds]))
 
 
+@pytest.mark.parametrize("convention, threshold", [("paper", 0.5), ("deeplesion", 0.7)])
+def test_intervals_of_average_precision(convention, threshold):
+    """numpy's percentiles of the definition's values on the same draws, each patient's images as often as drawn."""
+    images = random_images(11, count=14)
+    thresholds = numpy.linspace(0.5, 0.95, 10)
+    made = fill(images, convention=convention, iou_threshold=threshold, bootstrap=25, seed=4, confidence=0.8)
+    result = made.compute(())
+    patients = sorted({image["patient"] for image in images})
+    assert 3 < len(patients) < len(images)
+    values = []
+    for sample in range(25):
+        drawn = [image for patient in reference.draw(4, sample, patients) for image in images if image["patient"] == patient]
+        if sum(len(image["lesions"]) for image in drawn):
+            values.append([*reference.precision(drawn, threshold), numpy.mean([reference.precision(drawn, t)[0] for t in thresholds])])
+    assert result.all.samples == len(values) > 20
+    found = [result.average_precision_interval, result.average_precision_all_points_interval, result.average_precision_50_95_interval]
+    same(numpy.transpose(found), numpy.percentile(values, [10, 90], axis=0))
+    assert (numpy.diff(found) > 0.01).all()
+    same([result.average_precision, result.average_precision_all_points], reference.precision(images, threshold))
+
+
+def test_intervals_of_average_precision_by_hand():
+    """Two patients, one whose lesion is found alone and one whose lesion is missed: a sample has 0, 1/2 or 1 by who is drawn."""
+    with uldor.Froc(bootstrap=200, confidence=0.5) as froc:
+        froc.add(1, [[0, 0, 9, 9]], [[0, 0, 9, 9]], [0.9])
+        froc.add(2, [[0, 0, 9, 9]], [[20, 20, 29, 29]], [0.4])
+        result = froc.compute((1,))
+    drawn = [sorted(reference.draw(0, sample, [1, 2])) for sample in range(200)]
+    points = {(1, 1): 1.0, (1, 2): 51 / 101, (2, 2): 0.0}
+    areas = {(1, 1): 1.0, (1, 2): 0.5, (2, 2): 0.0}
+    assert (result.average_precision, result.average_precision_all_points) == (51 / 101, 0.5)
+    same(result.average_precision_interval, numpy.percentile([points[tuple(d)] for d in drawn], [25, 75]))
+    same(result.average_precision_all_points_interval, numpy.percentile([areas[tuple(d)] for d in drawn], [25, 75]))
+
+
+def test_no_intervals_of_average_precision():
+    """Without a bootstrap, and where no patient has a lesion."""
+    for lesions, samples in (([[0, 0, 9, 9]], 0), ([], 10)):
+        with uldor.Froc(bootstrap=samples) as froc:
+            froc.add(1, lesions, [[0, 0, 9, 9]], [0.9])
+            result = froc.compute(())
+        assert numpy.isnan(result.average_precision) == (not lesions)
+        assert numpy.isnan([*result.average_precision_interval, *result.average_precision_all_points_interval,
+                            *result.average_precision_50_95_interval]).all()
+
+
 def test_average_precision_of_pycocotools(capsys):
     pytest.importorskip("pycocotools")
     from pycocotools.coco import COCO

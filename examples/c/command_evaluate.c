@@ -22,7 +22,9 @@ typedef struct evaluate_job {
     uldor_model *model;
     uldor_session *session;
     evaluate_journal journal;
-    int64_t images; /* of the split */
+    int64_t images;     /* of the split */
+    bool has_box;       /* the box without an image is asked for */
+    image_free_box box;
 } evaluate_job;
 
 /* Before the work, not after it. */
@@ -85,6 +87,8 @@ static int prepare(evaluate_job *job) {
         message_error(o->data.directory, "no image of this split");
         return -1;
     }
+    job->has_box = froc_options_want_box(&o->froc, &o->data.dataset);
+    if (job->has_box && froc_options_search_box(&o->froc, job->dataset, &job->box) != 0) return -1;
     if (model_open_session(o->weights, o->config, &o->session, &job->model, &job->session) != 0) return -1;
     json_t *origin = evaluate_origin(o, job->model, job->session);
     if (origin == NULL) return -1;
@@ -154,14 +158,18 @@ static int detect_all(evaluate_job *job) {
         if (evaluate_one(job, &about, index) != 0) return -1;
     }
     progress_erase();
-    return 0;
+    reason why;
+    if (evaluate_journal_sync(&job->journal, &why) == 0) return 0;
+    message_error(job->options->journal, "%s", why.text);
+    return -1;
 }
 
 static int run(const evaluate_options *options) {
     evaluate_job job = {.options = options};
     message_set_quiet(options->quiet);
     progress_start(!options->quiet);
-    bool done = prepare(&job) == 0 && detect_all(&job) == 0 && evaluate_report_all(options, job.dataset, &job.journal) == 0;
+    bool done = prepare(&job) == 0 && detect_all(&job) == 0 &&
+                evaluate_report_all(options, job.dataset, &job.journal, job.has_box ? &job.box : NULL) == 0;
     progress_erase();
     evaluate_journal_close(&job.journal);
     uldor_session_free(job.session);

@@ -72,8 +72,9 @@ static int parse(int argc, char **argv, command_options *o) {
     return -1;
 }
 
-static int give_out(const froc_options *o, const uldor_froc *froc, bool quiet) {
-    froc_report report = froc_options_report(o, froc, o->froc.convention);
+static int give_out(const froc_options *o, const uldor_froc *froc, const image_free_box *box, const uldor_froc *box_froc,
+                    bool quiet) {
+    froc_report report = froc_options_report(o, froc, o->froc.convention, box, box_froc);
     reason why;
     int code = EXIT_OK;
     bool takes_stdout = o->json != NULL && strcmp(o->json, "-") == 0;
@@ -92,6 +93,21 @@ static int give_out(const froc_options *o, const uldor_froc *froc, bool quiet) {
     return code;
 }
 
+/* What the box without an image finds; NULL where there is none to be had. Says what went wrong; -1 then. */
+static int measure_box(const command_options *o, const uldor_dataset *truth, image_free_box *box, uldor_froc **froc) {
+    reason why;
+    *froc = NULL;
+    if (froc_options_search_box(&o->froc, truth, box) != 0) return -1;
+    if (box->lesions == 0) return 0;
+    if (uldor_froc_create(&o->froc.froc, froc) < 0) {
+        message_error(NULL, "%s", uldor_last_error());
+        return -1;
+    }
+    if (image_free_box_add_all(*froc, truth, o->froc.split, box, &why) == 0) return froc_options_compute(&o->froc, *froc);
+    message_error(NULL, "%s", why.text);
+    return -1;
+}
+
 static int measure(const command_options *o, const uldor_dataset *truth, uldor_froc *froc) {
     froc_detections detections;
     reason why;
@@ -103,7 +119,12 @@ static int measure(const command_options *o, const uldor_dataset *truth, uldor_f
         return EXIT_FAILED;
     }
     if (froc_options_compute(&o->froc, froc) != 0) return EXIT_FAILED;
-    return give_out(&o->froc, froc, o->quiet);
+    if (!froc_options_want_box(&o->froc, &o->data.dataset)) return give_out(&o->froc, froc, NULL, NULL, o->quiet);
+    image_free_box box;
+    uldor_froc *box_froc;
+    int code = measure_box(o, truth, &box, &box_froc) == 0 ? give_out(&o->froc, froc, &box, box_froc, o->quiet) : EXIT_FAILED;
+    uldor_froc_free(box_froc);
+    return code;
 }
 
 int command_froc(int argc, char **argv) {

@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "durable.h"
 #include "json_text.h"
 
 static const char beginning[] = "{\"format\":\"uldor-evaluation-journal\",";
@@ -26,6 +27,23 @@ static int write_line(evaluate_journal *journal, const json_t *value, reason *wh
     if (!done) return error != 0 ? reason_set_errno(why, error) : reason_set(why, "writing failed");
     journal->end += (int64_t)length + 1;
     return 0;
+}
+
+int evaluate_journal_sync(evaluate_journal *journal, reason *why) {
+    clock_gettime(CLOCK_MONOTONIC, &journal->synced);
+    return durable_sync(fileno(journal->stream), why);
+}
+
+static bool is_due(const evaluate_journal *journal) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return now.tv_sec - journal->synced.tv_sec > (now.tv_nsec < journal->synced.tv_nsec ? 1 : 0);
+}
+
+/* The first line of a new file, which is then found whatever happens. */
+static int begin(evaluate_journal *journal, const char *path, const json_t *origin, reason *why) {
+    if (write_line(journal, origin, why) != 0 || evaluate_journal_sync(journal, why) != 0) return -1;
+    return durable_sync_entry(path, why);
 }
 
 /* What the journal was begun for must be what this run is for. */
@@ -76,7 +94,7 @@ static int read_lines(evaluate_journal *journal, json_t *origin, const uldor_dat
     int status = 0;
     ssize_t length;
     while (status == 0 && (length = getline(&line, &capacity, journal->stream)) > 0) {
-        bool whole = line[length - 1] == '\n';
+        bool whole = line[length - 1] == '\n' && memchr(line, 0, (size_t)length) == NULL;
         size_t known = (size_t)length < sizeof beginning - 1 ? (size_t)length : sizeof beginning - 1;
         number++;
         if (number == 1 && strncmp(line, beginning, known) != 0) {
@@ -129,7 +147,8 @@ int evaluate_journal_open(evaluate_journal *journal, const char *path, json_t *o
     int status = restart ? check_ours(journal->stream, why) : read_lines(journal, origin, dataset, why);
     if (status != 0) return -1;
     if (ftruncate(descriptor, (off_t)journal->end) != 0) return reason_set_errno(why, errno);
-    return journal->end == 0 ? write_line(journal, origin, why) : 0;
+    clock_gettime(CLOCK_MONOTONIC, &journal->synced);
+    return journal->end == 0 ? begin(journal, path, origin, why) : 0;
 }
 
 bool evaluate_journal_has(const evaluate_journal *journal, int64_t image) { return journal->places[image] >= 0; }
@@ -138,7 +157,7 @@ int evaluate_journal_add(evaluate_journal *journal, int64_t image, const json_t 
     int64_t place = journal->end;
     if (write_line(journal, entry, why) != 0) return -1;
     journal->places[image] = place;
-    return 0;
+    return is_due(journal) ? evaluate_journal_sync(journal, why) : 0;
 }
 
 json_t *evaluate_journal_read(evaluate_journal *journal, int64_t image, reason *why) {
@@ -152,7 +171,11 @@ json_t *evaluate_journal_read(evaluate_journal *journal, int64_t image, reason *
 }
 
 void evaluate_journal_close(evaluate_journal *journal) {
-    if (journal->stream != NULL) fclose(journal->stream);
+    reason ignored;
+    if (journal->stream != NULL) {
+        evaluate_journal_sync(journal, &ignored);
+        fclose(journal->stream);
+    }
     free(journal->places);
     *journal = (evaluate_journal){0};
 }

@@ -16,7 +16,9 @@ enum { CONVENTIONS = 2 };
 
 typedef struct report {
     const evaluate_options *options;
-    uldor_froc *frocs[CONVENTIONS]; /* NULL: not asked for */
+    const image_free_box *box;          /* NULL: not asked for */
+    uldor_froc *frocs[CONVENTIONS];     /* NULL: not asked for */
+    uldor_froc *box_frocs[CONVENTIONS]; /* of the box without an image; NULL: none */
     int64_t left_out, hits, pairs[EVALUATE_TRUTHS];
     double iou[EVALUATE_TRUTHS], dice[EVALUATE_TRUTHS]; /* sums */
 } report;
@@ -27,6 +29,8 @@ static int start(report *r, reason *why) {
         if (options.convention != FROC_BOTH && options.convention != c) continue;
         options.convention = c;
         if (uldor_froc_create(&options, &r->frocs[c]) < 0) return reason_set(why, "%s", uldor_last_error());
+        if (r->box == NULL || r->box->lesions == 0) continue;
+        if (uldor_froc_create(&options, &r->box_frocs[c]) < 0) return reason_set(why, "%s", uldor_last_error());
     }
     return 0;
 }
@@ -62,8 +66,11 @@ static int add_detections(report *r, const uldor_dataset *dataset, int64_t index
             status = errno != 0 ? reason_set_errno(why, errno) : reason_set(why, "writing failed");
         *is_first = false;
     }
-    for (int c = 0; status == 0 && c < CONVENTIONS; c++)
+    for (int c = 0; status == 0 && c < CONVENTIONS; c++) {
         if (r->frocs[c] != NULL) status = froc_add_image(r->frocs[c], dataset, index, about, items, count, why);
+        if (status == 0 && r->box_frocs[c] != NULL)
+            status = image_free_box_add(r->box_frocs[c], dataset, index, about, r->box, why);
+    }
     free(items);
     return status;
 }
@@ -113,6 +120,10 @@ static int write_results(report *r, const uldor_dataset *dataset, evaluate_journ
     return -1;
 }
 
+static froc_report show(const report *r, int32_t convention) {
+    return froc_options_report(&r->options->froc, r->frocs[convention], convention, r->box, r->box_frocs[convention]);
+}
+
 static json_t *masks_to_json(const report *r) {
     json_t *list = json_array();
     for (int t = 0; t < EVALUATE_TRUTHS; t++)
@@ -127,7 +138,7 @@ static json_t *masks_to_json(const report *r) {
 static int write_json(const report *r, reason *why) {
     json_t *frocs = json_array();
     for (int32_t c = 0; c < CONVENTIONS; c++) {
-        froc_report shown = froc_options_report(&r->options->froc, r->frocs[c], c);
+        froc_report shown = show(r, c);
         if (r->frocs[c] != NULL) json_array_append_new(frocs, froc_to_json(&shown));
     }
     json_t *document = json_pack("{ss si so so ss sI so so}", "format", "uldor-evaluation", "format_version", 1, "weights",
@@ -142,7 +153,7 @@ static int write_json(const report *r, reason *why) {
 static int print_table(const report *r, reason *why) {
     bool is_first = true;
     for (int32_t c = 0; c < CONVENTIONS; c++) {
-        froc_report shown = froc_options_report(&r->options->froc, r->frocs[c], c);
+        froc_report shown = show(r, c);
         if (r->frocs[c] == NULL) continue;
         if (!is_first) putchar('\n');
         if (froc_print_table(&shown, why) != 0) return -1;
@@ -163,7 +174,7 @@ static int give_out(const report *r) {
     const froc_options *o = &r->options->froc;
     bool takes_stdout = o->json != NULL && strcmp(o->json, "-") == 0;
     int32_t plotted = r->frocs[ULDOR_FROC_PAPER] != NULL ? ULDOR_FROC_PAPER : ULDOR_FROC_DEEPLESION;
-    froc_report shown = froc_options_report(o, r->frocs[plotted], plotted);
+    froc_report shown = show(r, plotted);
     int status = 0;
     reason why;
     if (r->left_out > 0) message_warning(NULL, "images left out: %lld; they do not count", (long long)r->left_out);
@@ -182,15 +193,18 @@ static int give_out(const report *r) {
     return status;
 }
 
-int evaluate_report_all(const evaluate_options *options, const uldor_dataset *dataset, evaluate_journal *journal) {
-    report r = {.options = options};
+int evaluate_report_all(const evaluate_options *options, const uldor_dataset *dataset, evaluate_journal *journal,
+                        const image_free_box *box) {
+    report r = {.options = options, .box = box};
     reason why;
     int status = start(&r, &why);
     if (status != 0) message_error(NULL, "%s", why.text);
     if (status == 0) status = write_results(&r, dataset, journal);
-    for (int c = 0; status == 0 && c < CONVENTIONS; c++)
+    for (int c = 0; status == 0 && c < CONVENTIONS; c++) {
         if (r.frocs[c] != NULL) status = froc_options_compute(&options->froc, r.frocs[c]);
+        if (status == 0 && r.box_frocs[c] != NULL) status = froc_options_compute(&options->froc, r.box_frocs[c]);
+    }
     if (status == 0) status = give_out(&r);
-    for (int c = 0; c < CONVENTIONS; c++) uldor_froc_free(r.frocs[c]);
+    for (int c = 0; c < CONVENTIONS; c++) uldor_froc_free(r.frocs[c]), uldor_froc_free(r.box_frocs[c]);
     return status;
 }

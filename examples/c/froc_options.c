@@ -40,8 +40,23 @@ const option_row froc_option_rows[] = {
     {"confidence", 0, required_argument, option_number, INTO(froc.confidence), 0, 1},
     {"json", 'j', required_argument, option_text, INTO(json)},
     {"plot", 'p', required_argument, plot_file_option, INTO(plot)},
+    {"image-free-box", 0, no_argument, option_set, INTO(image_free), 1},
+    {"no-image-free-box", 0, no_argument, option_set, INTO(image_free), -1},
     {0},
 };
+
+bool froc_options_want_box(const froc_options *o, const uldor_dataset_options *data) {
+    return o->image_free > 0 || (o->image_free == 0 && data->windows_path != NULL);
+}
+
+int froc_options_search_box(const froc_options *o, const uldor_dataset *dataset, image_free_box *box) {
+    reason why;
+    int status = image_free_box_search(dataset, o->froc.iou_threshold, box, &why);
+    if (status == 0 && box->lesions == 0 && o->image_free > 0)
+        status = reason_set(&why, "--image-free-box: the training split has no lesion to search on");
+    if (status != 0) message_error(NULL, "%s", why.text);
+    return status;
+}
 
 int froc_options_compute(const froc_options *o, uldor_froc *froc) {
     double levels[FROC_MOST_LEVELS + FROC_PLOT_LEVELS];
@@ -54,7 +69,8 @@ int froc_options_compute(const froc_options *o, uldor_froc *froc) {
     return -1;
 }
 
-froc_report froc_options_report(const froc_options *o, const uldor_froc *froc, int32_t convention) {
+froc_report froc_options_report(const froc_options *o, const uldor_froc *froc, int32_t convention, const image_free_box *box,
+                                const uldor_froc *box_froc) {
     bool is_paper = convention == ULDOR_FROC_PAPER;
     return (froc_report){.froc = froc,
                          .convention = is_paper ? "paper" : "deeplesion",
@@ -62,5 +78,7 @@ froc_report froc_options_report(const froc_options *o, const uldor_froc *froc, i
                          .iou_threshold = o->froc.iou_threshold,
                          .confidence = o->froc.confidence,
                          .bootstrap = o->froc.bootstrap_samples,
-                         .is_continued = !is_paper};
+                         .is_continued = !is_paper,
+                         .box = box,
+                         .box_froc = box_froc};
 }

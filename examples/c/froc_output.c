@@ -24,6 +24,27 @@ static void print_cell(double value, double low, double high, bool has_interval)
     printf("  %*s", has_interval ? 19 : 6, text);
 }
 
+double froc_box_level(const froc_report *report) {
+    uldor_froc_info info = {.struct_size = sizeof info};
+    if (uldor_froc_get_info(report->box_froc, &info) < 0 || info.images == 0) return NAN;
+    return (double)info.false_positives / (double)info.images;
+}
+
+static void print_box(const froc_report *report) {
+    const double *m = report->box->margins;
+    if (report->box_froc == NULL) {
+        printf("\nno image: there is no box, since the training split has no lesion to search on\n");
+        return;
+    }
+    printf("\nno image: one box for all, %g, %g, %g, %g px from their left, top, right, bottom, the best on the %lld training lesions;\n"
+           "          %.2f false positives an image\n", m[0], m[1], m[2], m[3], (long long)report->box->lesions, froc_box_level(report));
+}
+
+static void print_precision(const char *name, double value, double low, double high) {
+    printf("%s %.2f", name, 100 * value);
+    if (!isnan(low)) printf(" (%.1f-%.1f)", 100 * low, 100 * high);
+}
+
 int froc_print_table(const froc_report *report, reason *why) {
     uldor_froc_info info = {.struct_size = sizeof info};
     if (uldor_froc_get_info(report->froc, &info) < 0) return reason_set(why, "%s", uldor_last_error());
@@ -42,7 +63,9 @@ int froc_print_table(const froc_report *report, reason *why) {
         snprintf(text, sizeof text, "%g", at.level);
         printf("  %*s", wide ? 19 : 6, text);
     }
-    printf("  %*s\n", wide ? 19 : 6, "max");
+    printf("  %*s", wide ? 19 : 6, "max");
+    if (report->box_froc != NULL) printf("  %*s", wide ? 19 : 8, "no image");
+    putchar('\n');
     for (int32_t s = 0; s < info.subsets; s++) {
         uldor_froc_subset subset = {.struct_size = sizeof subset};
         char name[64];
@@ -55,10 +78,20 @@ int froc_print_table(const froc_report *report, reason *why) {
             print_cell(at.sensitivity, at.low, at.high, wide);
         }
         print_cell(subset.sensitivity, subset.low, subset.high, wide);
+        if (report->box_froc != NULL) {
+            if (uldor_froc_get_subset(report->box_froc, s, &subset) < 0) return reason_set(why, "%s", uldor_last_error());
+            if (!wide) printf("  ");
+            print_cell(subset.sensitivity, subset.low, subset.high, wide);
+        }
         putchar('\n');
     }
-    printf("\naverage precision %.2f (all points %.2f), at IoU 0.5:0.95 %.2f\n", 100 * info.average_precision,
-           100 * info.average_precision_all_points, 100 * info.average_precision_50_95);
+    print_precision("\naverage precision", info.average_precision, info.average_precision_low, info.average_precision_high);
+    print_precision(wide ? "; all points" : " (all points", info.average_precision_all_points,
+                    info.average_precision_all_points_low, info.average_precision_all_points_high);
+    print_precision(wide ? "; at IoU 0.5:0.95" : "), at IoU 0.5:0.95", info.average_precision_50_95,
+                    info.average_precision_50_95_low, info.average_precision_50_95_high);
+    putchar('\n');
+    if (report->box != NULL) print_box(report);
     return 0;
 }
 
@@ -67,18 +100,36 @@ static json_t *subset_to_json(const froc_report *report, int32_t index) {
     char name[64];
     if (uldor_froc_get_subset(report->froc, index, &s) < 0) return NULL;
     name_of(&s, name);
-    json_t *levels = json_array();
+    json_t *levels = json_array(), *image_free = json_null();
+    double box_level = NAN;
+    uldor_froc_subset box = {.struct_size = sizeof box};
+    if (report->box_froc != NULL && uldor_froc_get_subset(report->box_froc, index, &box) >= 0) {
+        box_level = froc_box_level(report);
+        image_free = json_pack("{sI so so so}", "hits", (json_int_t)box.hits, "sensitivity", json_number(box.sensitivity), "low",
+                               json_number(box.low), "high", json_number(box.high));
+    }
     for (int32_t l = 0; l < report->levels; l++) {
         uldor_froc_sensitivity at = {.struct_size = sizeof at};
         if (uldor_froc_get_sensitivity(report->froc, index, l, &at) < 0) continue;
-        json_array_append_new(levels, json_pack("{so so so so sb si}", "level", json_number(at.level), "sensitivity",
+        json_array_append_new(levels, json_pack("{so so so so sb si so}", "level", json_number(at.level), "sensitivity",
                                                 json_number(at.sensitivity), "low", json_number(at.low), "high",
-                                                json_number(at.high), "reached", at.reached, "samples", (int)at.samples));
+                                                json_number(at.high), "reached", at.reached, "samples", (int)at.samples, "image_free",
+                                                json_number(at.level >= box_level ? box.sensitivity : NAN)));
     }
-    return json_pack("{ss sI sI so so so so}", "name", name, "lesions", (json_int_t)s.lesions, "hits", (json_int_t)s.hits,
+    return json_pack("{ss sI sI so so so so so}", "name", name, "lesions", (json_int_t)s.lesions, "hits", (json_int_t)s.hits,
                      "maximum", json_number(s.sensitivity), "low", json_number(s.low), "high", json_number(s.high), "levels",
-                     levels);
+                     levels, "image_free", image_free);
 }
+
+static json_t *box_to_json(const froc_report *report) {
+    if (report->box_froc == NULL) return json_null();
+    const double *m = report->box->margins;
+    return json_pack("{s[oooo] sI sI so}", "margins", json_number(m[0]), json_number(m[1]), json_number(m[2]), json_number(m[3]),
+                     "train_lesions", (json_int_t)report->box->lesions, "train_hits", (json_int_t)report->box->hits,
+                     "false_positives_per_image", json_number(froc_box_level(report)));
+}
+
+static json_t *interval_to_json(double low, double high) { return json_pack("[oo]", json_number(low), json_number(high)); }
 
 int froc_copy_curve(const uldor_froc *froc, double **points, size_t *count, reason *why) {
     *count = 0;
@@ -103,13 +154,17 @@ json_t *froc_to_json(const froc_report *report) {
     free(points);
     for (int32_t s = 0; s < i.subsets; s++) json_array_append_new(subsets, subset_to_json(report, s));
     return json_pack(
-        "{ss si ss so si so sI sI sI sI sI sI sI sI so so so so so}", "format", "uldor-froc", "format_version", 1, "convention",
+        "{ss si ss so si so sI sI sI sI sI sI sI sI so so so so so so so so so}", "format", "uldor-froc", "format_version", 1, "convention",
         report->convention, "iou_threshold", json_number(report->iou_threshold), "bootstrap", (int)report->bootstrap,
         "confidence", json_number(report->confidence), "images", (json_int_t)i.images, "patients", (json_int_t)i.patients,
         "lesions", (json_int_t)i.lesions, "detections", (json_int_t)i.detections, "hits", (json_int_t)i.hits, "false_positives",
         (json_int_t)i.false_positives, "repeats", (json_int_t)i.repeats, "ignored", (json_int_t)i.ignored, "average_precision",
         json_number(i.average_precision), "average_precision_all_points", json_number(i.average_precision_all_points),
-        "average_precision_50_95", json_number(i.average_precision_50_95), "subsets", subsets, "curve", curve);
+        "average_precision_50_95", json_number(i.average_precision_50_95), "average_precision_interval",
+        interval_to_json(i.average_precision_low, i.average_precision_high), "average_precision_all_points_interval",
+        interval_to_json(i.average_precision_all_points_low, i.average_precision_all_points_high),
+        "average_precision_50_95_interval", interval_to_json(i.average_precision_50_95_low, i.average_precision_50_95_high),
+        "image_free_box", box_to_json(report), "subsets", subsets, "curve", curve);
 }
 
 int froc_write_json(const froc_report *report, const char *path, reason *why) {

@@ -7,6 +7,7 @@
 #include <jansson.h>
 #include <uldor.h>
 
+#include "image_free_box.h"
 #include "reason.h"
 
 /* Levels that are only there for the plot's band follow the `levels` that were asked for. */
@@ -17,6 +18,8 @@ typedef struct froc_report {
     double iou_threshold, confidence;
     int32_t bootstrap;
     bool is_continued; /* the curve goes on level past its end */
+    const image_free_box *box;  /* NULL: not asked for */
+    const uldor_froc *box_froc; /* what it finds; NULL: there is none. Its subsets are those of `froc` */
 } froc_report;
 
 int froc_print_table(const froc_report *report, reason *why);
@@ -26,6 +29,8 @@ int froc_write_json(const froc_report *report, const char *path, reason *why);
 /* SVG or PNG, by the name's ending. */
 int froc_write_plot(const froc_report *report, const char *path, reason *why);
 
+/* The false positives an image of the box without an image: below them it has no sensitivity. */
+double froc_box_level(const froc_report *report);
 /* The curve's points as uldor_froc_get_curve() gives them, to be freed. */
 int froc_copy_curve(const uldor_froc *froc, double **points, size_t *count, reason *why);
 

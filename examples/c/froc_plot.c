@@ -106,6 +106,26 @@ static void curve(cairo_t *cr, const froc_report *report, const double *points, 
     }
 }
 
+/* The box without an image: a mark where it stands, and level from there. */
+static void image_free(cairo_t *cr, const froc_report *report) {
+    static const double dashes[] = {6, 4};
+    uldor_froc_subset all = {.struct_size = sizeof all};
+    if (report->box_froc == NULL || uldor_froc_get_subset(report->box_froc, 0, &all) < 0 || isnan(all.sensitivity)) return;
+    double x = place_x(froc_box_level(report)), y = place_y(all.sensitivity);
+    cairo_set_source_rgb(cr, 0.75, 0.30, 0.10);
+    cairo_set_line_width(cr, 1.6);
+    cairo_new_path(cr);
+    cairo_move_to(cr, x, y), cairo_line_to(cr, WIDTH - RIGHT, y);
+    cairo_set_dash(cr, dashes, 2, 0);
+    cairo_stroke(cr);
+    cairo_set_dash(cr, NULL, 0, 0);
+    cairo_rectangle(cr, x - 3.5, y - 3.5, 7, 7);
+    cairo_fill(cr);
+    cairo_set_font_size(cr, 12);
+    plot_text(cr, "box without an image", WIDTH - RIGHT - 10, y > TOP + 20 ? y - 6 : y + 16, 1);
+    cairo_new_path(cr);
+}
+
 typedef struct froc_picture {
     const froc_report *report;
     double *points;
@@ -116,6 +136,7 @@ static void draw(cairo_t *cr, const void *content) {
     const froc_picture *picture = content;
     axes(cr, picture->report);
     band(cr, picture->report);
+    image_free(cr, picture->report);
     curve(cr, picture->report, picture->points, picture->count);
 }
 

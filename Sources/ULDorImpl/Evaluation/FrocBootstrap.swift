@@ -1,24 +1,29 @@
 import ULDorKernels
 
-/// Sensitivities of samples drawn from the patients with replacement (docs/evaluation.md gives the draw).
+/// Sensitivities and average precisions of samples drawn from the patients with replacement (docs/evaluation.md gives the draw).
 final class FrocBootstrap {
     private let froc: Froc
     private let tally: FrocTally
     private let subsets: FrocSubsets
+    private let precision: AveragePrecision
     /// sample x subset x (levels and the maximum): NaN where a sample has none.
-    let values: Buffer<Double>
+    private let values: Buffer<Double>
+    private let precisions: Buffer<AveragePrecision.Values>
     private let weights: Buffer<UInt32>
     private let counts, sums: Buffer<Int>
     /// Patients by ascending key: a draw must not depend on the order in which they came.
     private let sorted: Buffer<UInt32>
 
-    init(_ froc: Froc, _ tally: FrocTally, _ subsets: FrocSubsets) throws(ULDorError) {
+    init(
+        _ froc: Froc, _ tally: FrocTally, _ subsets: FrocSubsets, _ precision: AveragePrecision
+    ) throws(ULDorError) {
         let allocator = froc.options.allocator, options = froc.options, patients = froc.patients.count
-        (self.froc, self.tally, self.subsets) = (froc, tally, subsets)
+        (self.froc, self.tally, self.subsets, self.precision) = (froc, tally, subsets, precision)
         let workers = Int(options.threads)
         values = try Buffer(
             count: try checkedProduct(options.samples, subsets.list.count, tally.levels.count + 1, of: "bootstrap"),
             allocator: allocator)
+        precisions = try Buffer(count: options.samples, allocator: allocator)
         weights = try Buffer(count: try checkedProduct(workers, patients, of: "bootstrap"), allocator: allocator)
         counts = try Buffer(count: try checkedProduct(workers, tally.counters, of: "bootstrap"), allocator: allocator)
         sums = try Buffer(
@@ -54,21 +59,37 @@ final class FrocBootstrap {
                 row[level] = lesions > 0 && isReached ? Double(sums[level * width + subset]) / Double(lesions) : .nan
             }
         }
+        // The first subset is that of all lesions.
+        precisions.base[sample] = precision.run(weight, lesions: sums[(levels + 1) * width])
     }
 
-    /// Percentiles as numpy has them (method "linear"), over the samples that have a value.
-    func interval(
-        subset: Int, level: Int, scratch: UnsafeMutableBufferPointer<Double>
-    ) -> (low: Double, high: Double, samples: Int) {
+    /// Of a sensitivity; the level after the last is the maximum.
+    func interval(subset: Int, level: Int, scratch: UnsafeMutableBufferPointer<Double>) -> Interval {
         let width = tally.levels.count + 1
-        var count = 0
-        for sample in 0..<froc.options.samples {
-            let value = values.base[(sample * subsets.list.count + subset) * width + level]
-            guard !value.isNaN else { continue }
-            scratch[count] = value
-            count += 1
+        return Interval(of: froc.options, scratch) { values.base[($0 * subsets.list.count + subset) * width + level] }
+    }
+
+    /// Of an average precision, by its place in ``AveragePrecision/Values``.
+    func interval(precision index: Int, scratch: UnsafeMutableBufferPointer<Double>) -> Interval {
+        Interval(of: froc.options, scratch) { precisions.base[$0][index] }
+    }
+}
+
+/// Percentiles as numpy has them (method "linear"), over the samples that have a value.
+struct Interval: BitwiseCopyable {
+    var low = Double.nan, high = Double.nan
+    var samples = 0
+
+    /// `value` of each sample of the bootstrap, NaN where it has none; `scratch` has room for all.
+    init(of options: FrocOptions, _ scratch: UnsafeMutableBufferPointer<Double>, _ value: (Int) -> Double) {
+        for sample in 0..<options.samples {
+            let found = value(sample)
+            guard !found.isNaN else { continue }
+            scratch[samples] = found
+            samples += 1
         }
-        guard count > 0 else { return (.nan, .nan, 0) }
+        let count = samples
+        guard count > 0 else { return }
         let found = UnsafeMutableBufferPointer(rebasing: scratch[0..<count])
         heapSort(found, by: <)
         func percentile(_ fraction: Double) -> Double {
@@ -76,8 +97,8 @@ final class FrocBootstrap {
             let below = Swift.min(Int(place), count - 1), above = Swift.min(below + 1, count - 1)
             return found[below] + (found[above] - found[below]) * (place - Double(below))
         }
-        let tail = (1 - froc.options.confidence) / 2
-        return (percentile(tail), percentile(1 - tail), count)
+        let tail = (1 - options.confidence) / 2
+        (low, high) = (percentile(tail), percentile(1 - tail))
     }
 }
 

@@ -6,6 +6,12 @@ public final class FrocResults {
         public var samples = 0
         public var isReached = true
     }
+    public struct Precision: BitwiseCopyable, Sendable {
+        public var value: Double
+        public var low = Double.nan, high = Double.nan
+
+        public static let none = Precision(value: .nan)
+    }
     public struct Total: BitwiseCopyable {
         public var lesions, hits: Int
     }
@@ -15,7 +21,7 @@ public final class FrocResults {
     private let values: Buffer<Value>
     private let totals: Buffer<Total>
     private var points: GrowableBuffer<Double>
-    public let averagePrecision: (sampled: Double, all: Double, coco: Double)
+    public private(set) var averagePrecision: (sampled: Precision, all: Precision, coco: Precision)
 
     init(_ froc: Froc, _ given: UnsafeBufferPointer<Double>) throws(ULDorError) {
         let allocator = froc.options.allocator
@@ -49,23 +55,26 @@ public final class FrocResults {
                         ? Double(sums.base[level * subsetCount + subset]) / Double(lesions) : .nan, isReached: isReached)
             }
         }
-        let precision = AveragePrecision(
-            detections: UnsafeBufferPointer(timeline.detections.elements), lesions: froc.lesions.count)
-        let (sampled, all) = precision.at(0)
-        var coco = 0.0
-        for step in 1...10 { coco += precision.at(step).sampled }
-        averagePrecision = (sampled, all, coco / 10)
+        let precision = try AveragePrecision(froc, timeline)
+        let found = precision.run(once.base, lesions: froc.lesions.count)
+        averagePrecision = (Precision(value: found.sampled), Precision(value: found.all), Precision(value: found.coco))
         try draw(timeline, froc)
         guard froc.options.samples > 0 else { return }
-        let bootstrap = try FrocBootstrap(froc, tally, subsets)
+        let bootstrap = try FrocBootstrap(froc, tally, subsets, precision)
         let scratch = try Buffer<Double>(count: froc.options.samples, allocator: allocator)
         for subset in 0..<subsetCount {
             for level in 0..<width where values.base[subset * width + level].isReached {
-                let (low, high, samples) = bootstrap.interval(subset: subset, level: level, scratch: scratch.elements)
+                let interval = bootstrap.interval(subset: subset, level: level, scratch: scratch.elements)
                 let place = subset * width + level
-                (values.base[place].low, values.base[place].high, values.base[place].samples) = (low, high, samples)
+                (values.base[place].low, values.base[place].high) = (interval.low, interval.high)
+                values.base[place].samples = interval.samples
             }
         }
+        func withInterval(_ value: Double, _ index: Int) -> Precision {
+            let interval = bootstrap.interval(precision: index, scratch: scratch.elements)
+            return Precision(value: value, low: interval.low, high: interval.high)
+        }
+        averagePrecision = (withInterval(found.sampled, 0), withInterval(found.all, 1), withInterval(found.coco, 2))
     }
 
     /// The curve's points.

@@ -63,7 +63,8 @@ class FrocSubset:
 
 @dataclass(frozen=True)
 class FrocResult:
-    """What Froc.compute() found. `curve` has rows of score, false positives an image, sensitivity."""
+    """What Froc.compute() found. `curve` has rows of score, false positives an image, sensitivity. Intervals (low, high) are NaN without
+    a bootstrap; those of average precision are over the samples with a lesion, `all.samples`."""
 
     convention: str
     images: int
@@ -79,6 +80,9 @@ class FrocResult:
     average_precision_50_95: float
     subsets: Tuple[FrocSubset, ...]
     curve: NDArray[numpy.float64]
+    average_precision_interval: Tuple[float, float]
+    average_precision_all_points_interval: Tuple[float, float]
+    average_precision_50_95_interval: Tuple[float, float]
 
     @property
     def all(self) -> FrocSubset:
@@ -206,7 +210,10 @@ class Froc(Handle):
                 check(lib.uldor_froc_get_curve(pointer, _address(curve, ctypes.c_double), count.value, ctypes.byref(count)))
         return FrocResult(self.convention, info.images, info.patients, info.lesions, info.detections, info.hits,
                           info.false_positives, info.repeats, info.ignored, info.average_precision,
-                          info.average_precision_all_points, info.average_precision_50_95, tuple(subsets), curve)
+                          info.average_precision_all_points, info.average_precision_50_95, tuple(subsets), curve,
+                          (info.average_precision_low, info.average_precision_high),
+                          (info.average_precision_all_points_low, info.average_precision_all_points_high),
+                          (info.average_precision_50_95_low, info.average_precision_50_95_high))
 
     @property
     def memory_bytes(self) -> int:

@@ -44,6 +44,9 @@ class froc_info(Structure):
         ("hits", c_int64), ("false_positives", c_int64), ("repeats", c_int64), ("ignored", c_int64),
         ("memory_bytes", c_int64), ("subsets", c_int32), ("levels", c_int32), ("average_precision", c_double),
         ("average_precision_all_points", c_double), ("average_precision_50_95", c_double),
+        ("average_precision_low", c_double), ("average_precision_high", c_double),
+        ("average_precision_all_points_low", c_double), ("average_precision_all_points_high", c_double),
+        ("average_precision_50_95_low", c_double), ("average_precision_50_95_high", c_double),
     ]
 
 
