@@ -1,8 +1,8 @@
 #include "ULDorKernels.h"
 
-/* Tiles of a Winograd job at most: their transforms stay in the second cache (docs/performance.md). */
+/* Tiles of a Winograd job at most: whole register tiles of 6 and of 14 rows (docs/performance.md). */
 #ifndef UK_WINOGRAD_TILES
-enum { UK_WINOGRAD_TILES = 42 };
+enum { UK_WINOGRAD_TILES = 84 };
 #endif
 
 static int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
@@ -84,7 +84,7 @@ static uk_conv_plan plan_winograd(const uk_table *table, const uk_conv *conv, in
     cut(&plan, table, plan.pass_panels, UK_WINOGRAD_TILES, threads);
     int64_t rows = least(plan.rows, UK_WINOGRAD_TILES);
     plan.shared_floats = plan.pass_panels * panel_floats;
-    plan.worker_floats = 36 * (rows * conv->channels + 16) + 36 * (rows * table->tile_panels * UK_PANEL + 16);
+    plan.worker_floats = 36 * (rows * conv->channels + 16) + 36 * (rows * UK_WINOGRAD_PANELS * UK_PANEL + 16);
     plan.scratch_floats = plan.shared_floats + workers(plan.rows, table, plan.pass_panels, threads) * plan.worker_floats;
     return plan;
 }

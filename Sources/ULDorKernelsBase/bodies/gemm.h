@@ -113,3 +113,15 @@ static cut cut_rows(int32_t rows)
 }
 
 UK_INLINE int32_t cut_height(const cut *c, int32_t index) { return c->height + (index < c->taller); }
+
+/*
+ * Asks for the weights of the next product, k of each of its `panels`, a `part` of `parts` while each tile of this one is computed: the
+ * first tile that reads them would wait for the last cache.
+ */
+UK_INLINE void expect_weights(const float *next, int64_t panel_floats, int32_t panels, int32_t k, int32_t part, int32_t parts)
+{
+    if (!next) return;
+    int32_t end = k * (part + 1) / parts;
+    for (int32_t p = 0; p < panels; p++)
+        for (int32_t i = k * part / parts; i < end; i++) __builtin_prefetch(next + p * panel_floats + i * UK_PANEL);
+}

@@ -123,8 +123,36 @@ UK_INLINE void expect_outputs(const tile_pixels *to, int32_t panel, int32_t pane
 }
 
 /*
- * Tiles [begin, begin + count) of panels [panel_begin, panel_end), a register tile's panels at a time; `filters` are those of
- * panel_begin. `scratch` as uk_plan_convolution() says.
+ * The products at one place: rows of the tiles times `panels` panels, `panel_floats` apart. `next` are the weights that the place
+ * after it begins with, NULL: none.
+ */
+UK_INLINE void multiply_place(int32_t channels, int32_t count, const cut *tiles_cut, int32_t panels, const float *rows,
+                              const float *filters, const float *next, int64_t panel_floats, float *products)
+{
+    int64_t width = (int64_t)panels * UK_PANEL;
+    for (int32_t first = 0; first < channels; first += UK_CHAIN) {
+        int32_t k = channels - first < UK_CHAIN ? channels - first : UK_CHAIN;
+        const float *further = first + k < channels ? filters + (int64_t)(first + k) * UK_PANEL : next;
+        for (int32_t panel = 0; panel < panels; panel += UK_PANELS) {
+            int32_t together = panels - panel < UK_PANELS ? panels - panel : UK_PANELS;
+            const float *weights[UK_PANELS];
+            for (int32_t p = 0; p < together; p++) weights[p] = filters + (panel + p) * panel_floats + (int64_t)first * UK_PANEL;
+            const float *ahead = panel + together < panels ? weights[0] + together * panel_floats : further;
+            for (int32_t t = 0, row = 0; t < tiles_cut->tiles; t++) {
+                int32_t height = cut_height(tiles_cut, t);
+                expect_weights(ahead, panel_floats, together, k, t, tiles_cut->tiles);
+                tiles[height - 1][together - 1](k, rows + ((int64_t)first / 16 * count + row) * 16, (int64_t)count * 16, weights,
+                                                products + row * width + panel * UK_PANEL, width, first > 0, NULL);
+                row += height;
+            }
+        }
+    }
+}
+
+/*
+ * Tiles [begin, begin + count) of panels [panel_begin, panel_end), UK_WINOGRAD_PANELS at a time: their products stay in the second
+ * cache, and the tiles, which do not, are read once for all of them. `filters` are those of panel_begin. `scratch` as
+ * uk_plan_convolution() says.
  */
 static void winograd_job(const uk_exec *exec, const uk_conv *conv, int64_t begin, int32_t count, int32_t panel_begin,
                          int32_t panel_end, const float *filters, float *scratch)
@@ -134,24 +162,18 @@ static void winograd_job(const uk_exec *exec, const uk_conv *conv, int64_t begin
     float *rows = scratch, *products = scratch + 36 * row_plane;
     if (!transform_tiles(exec, conv, begin, count, rows, row_plane)) return;
     cut tiles_cut = cut_rows(count);
-    for (int32_t panel = panel_begin; panel < panel_end; panel += UK_PANELS) {
-        if (uk_is_stopping(exec)) return;
-        int32_t panels = panel_end - panel < UK_PANELS ? panel_end - panel : UK_PANELS;
+    for (int32_t panel = panel_begin; panel < panel_end; panel += UK_WINOGRAD_PANELS) {
+        int32_t panels = panel_end - panel < UK_WINOGRAD_PANELS ? panel_end - panel : UK_WINOGRAD_PANELS;
         int64_t width = (int64_t)panels * UK_PANEL, product_plane = count * width + 16;
-        for (int32_t point = 0; point < 36; point++)
-            for (int32_t first = 0; first < channels; first += UK_CHAIN) {
-                int32_t k = channels - first < UK_CHAIN ? channels - first : UK_CHAIN;
-                const float *weights[UK_PANELS];
-                for (int32_t p = 0; p < panels; p++)
-                    weights[p] = filters + ((int64_t)(panel - panel_begin + p) * 36 + point) * filter_plane + (int64_t)first * UK_PANEL;
-                for (int32_t t = 0, row = 0; t < tiles_cut.tiles; t++) {
-                    int32_t height = cut_height(&tiles_cut, t);
-                    tiles[height - 1][panels - 1](k, rows + point * row_plane + ((int64_t)first / 16 * count + row) * 16,
-                                                  (int64_t)count * 16, weights, products + point * product_plane + row * width, width,
-                                                  first > 0, NULL);
-                    row += height;
-                }
-            }
+        const float *own = filters + (int64_t)(panel - panel_begin) * 36 * filter_plane;
+        for (int32_t point = 0; point < 36; point++) {
+            if (uk_is_stopping(exec)) return;
+            const float *next = point < 35                     ? own + (point + 1) * filter_plane
+                                : panel + panels < panel_end ? own + (int64_t)panels * 36 * filter_plane
+                                                             : NULL;
+            multiply_place(channels, count, &tiles_cut, panels, rows + point * row_plane, own + point * filter_plane, next,
+                           36 * filter_plane, products + point * product_plane);
+        }
         tile_pixels to[2];
         place at = place_of(conv, begin);
         find_outputs(conv, at, &to[0]);

@@ -104,6 +104,11 @@ typedef struct uk_conv {
     int64_t place[4];
 } uk_conv;
 
+/* Panels of a Winograd job whose products are in memory together; whole register tiles. */
+#ifndef UK_WINOGRAD_PANELS
+enum { UK_WINOGRAD_PANELS = 2 };
+#endif
+
 /*
  * Floats from one of the 36 places of a panel's transformed filters to the next: a cache line more than they are, so that the
  * places do not fall into the same set of the nearest cache.
