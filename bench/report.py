@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
+from statistics import median
 from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence
 
 import limits
@@ -129,6 +130,18 @@ def slices(results: Results) -> str:
                                                 ["ms a slice", *(number(sum(row["ms"][:count]) / count) for count in marks)]])
 
 
+def parts(results: Results) -> str:
+    lines = []
+    for row in results["parts"]:
+        what = f"{row['size']} x {row['size']}, {row['threads']}T"
+        if "error" in row:
+            lines.append([what, f"failed: {row['error']}", *["–"] * 3])
+            continue
+        whole, planned, prepared = (median(row[key]) for key in ("pass_ms", "plan_ms", "prepare_ms"))
+        lines.append([what, f"{planned * 1e3:.0f}", f"{100 * planned / whole:.3f} %", number(prepared, 1), f"{100 * prepared / whole:.1f} %"])
+    return table(["network's input", "planning a pass, µs", "of the pass", "twice the input of a 512 x 512 slice, ms", "of the pass"], lines)
+
+
 def growth(results: Results) -> str:
     found = results["growth"]
     lines = []
@@ -164,7 +177,7 @@ def mine(results: Results) -> str:
 
 PARTS: Dict[str, tuple[str, str, Callable[[Results], str]]] = {
     "latency": ("Latency", "latency", latency), "memory": ("Memory and cold start", "memory", memory),
-    "growth": ("Memory after many sizes", "growth", growth), "stages": ("libuldor's stages", "latency", stage_times),
+    "growth": ("Memory after many sizes", "growth", growth), "parts": ("Around a pass", "parts", parts), "stages": ("libuldor's stages", "latency", stage_times),
     "sizes": ("Latency over the size", "sizes", sizes), "threads": ("Latency over threads", "threads", threads),
     "slices": ("Slices of a volume", "slices", slices), "training": ("Training", "training", train),
     "mining": ("Mining", "mining", mine)}

@@ -25,12 +25,13 @@ import latency
 import machine
 import memory
 import mining
+import parts
 import training
 from configuration import ANY_SIZE, BENCH, BUILD, DETECTIONS
 from engines import ENGINES, MAIN
 
 SECTIONS: Dict[str, Callable[[Any], Any]] = {
-    "latency": latency.measure, "memory": memory.measure, "growth": memory.growth, "sizes": curves.over_sizes,
+    "latency": latency.measure, "memory": memory.measure, "growth": memory.growth, "parts": parts.measure, "sizes": curves.over_sizes,
     "threads": curves.over_threads, "slices": curves.over_slices, "training": training.measure,
     "mining": mining.measure}
 
@@ -107,7 +108,7 @@ def plan(options: argparse.Namespace) -> Dict[str, Any]:
         inputs += options.curve_sizes
         graphs += [(size, DETECTIONS, False) for size in options.curve_sizes]
     return {"references": references, "inputs": inputs, "graphs": graphs, "intermediates": intermediates,
-            "volume": "slices" in sections, "slice": "memory" in sections}
+            "volume": bool(sections & {"slices", "parts"}), "slice": "memory" in sections}
 
 
 def main() -> int:

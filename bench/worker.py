@@ -72,6 +72,10 @@ class Worker:
             times.append((time.perf_counter() - begin) * 1e3)
         return {"ms": times, "detections": counts}
 
+    def parts(self, path: str, repeats: int) -> Dict[str, Any]:
+        """Milliseconds of what surrounds a pass."""
+        return self.engine.parts(self._configuration.size, np.load(path, mmap_mode="r")[:9].copy(), repeats)
+
 
 def main() -> None:
     answers = os.fdopen(os.dup(1), "w")

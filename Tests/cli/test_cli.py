@@ -33,6 +33,7 @@ def test_version_and_help(tool):
     (["detect", "-w", "w", "--slices", "99999999999999999999", "x"], "--slices"),
     (["detect", "-w", "w", "--orientation", "LLS", "x"], "--orientation"),
     (["detect", "-w", "w", "--min-score", "1.5", "x"], "--min-score"),
+    (["detect", "-w", "w", "--nms-threshold", "1.1", "x"], "--nms-threshold"),
     (["detect", "-w", "w", "--threads", "0", "x"], "--threads"),
     (["detect", "-w", "w", "--class-rule", "any", "x"], "--class-rule"),
     *((["detect", "-w", "w", "--memory-limit", size, "x"], "--memory-limit")

@@ -56,6 +56,21 @@ class Uldor:
         """Detections in one slice of a volume of Hounsfield units."""
         return len(self.session.detect(volume, key_slice=key, spacing=0.8, slice_interval=2.0))
 
+    def parts(self, size: int, volume: np.ndarray, repeats: int) -> Dict[str, List[float]]:
+        """Milliseconds of planning a pass (buffers and algorithms of every layer; nothing is computed), and of making the network's
+        input of a slice in HU: window, body crop, scaling, slices in between. The latter is done twice for each figure, once to learn
+        the size."""
+        session = self.model.session(threads=self.session.info.threads)
+        found: Dict[str, List[float]] = {"plan_ms": [], "prepare_ms": []}
+        for _ in range(repeats):
+            begin = time.perf_counter()
+            self.session.estimate_memory(size, size)
+            planned = time.perf_counter()
+            session.input(volume, key_slice=len(volume) // 2, spacing=0.8, slice_interval=2.0)
+            found["plan_ms"].append((planned - begin) * 1e3)
+            found["prepare_ms"].append((time.perf_counter() - planned) * 1e3)
+        return found
+
     def about(self) -> Dict[str, str]:
         info = self.session.info
         return {"libuldor": uldor.library_version(), "instructions": info.instructions, "threads": str(info.threads)}

@@ -26,6 +26,7 @@ static const char help[] =
     "Detection (defaults are the model's)\n"
     "      --min-score S         drop findings below this score, 0..1\n"
     "      --max-detections N    at most N findings a slice\n"
+    "      --nms-threshold T     of two boxes that overlap by more, IoU, the weaker one is dropped, 0..1\n"
     "      --class-rule RULE     per-class or best-class\n"
     "      --keep-false-positives        show what a model of 3 classes takes for a false positive, too\n"
     "      --no-resampling       take the pixels as they are; needs no spacing\n"

@@ -10,6 +10,7 @@ static const char *const class_rules[] = {"per-class", "best-class", NULL};
 const option_row detector_option_rows[] = {
     {"min-score", 0, required_argument, option_float, INTO(score_threshold), 0, 1},
     {"max-detections", 0, required_argument, option_int, INTO(detections), 1, 1000},
+    {"nms-threshold", 0, required_argument, option_float, INTO(nms_threshold), 0, 1},
     {"class-rule", 0, required_argument, option_choice, INTO(class_rule), ULDOR_CLASS_RULE_PER_CLASS, .choices = class_rules},
     {"no-resampling", 0, no_argument, option_set, INTO(no_resampling), 1},
     {"no-body-crop", 0, no_argument, option_set, INTO(no_body_crop), 1},

@@ -32,6 +32,7 @@ static const char help[] =
     "      --min-score S         drop detections below this score (default 0.01: a curve wants its tail);\n"
     "                            also --score-threshold\n"
     "      --max-detections N    at most N detections an image; also --detections\n"
+    "      --nms-threshold T     of two boxes that overlap by more, IoU, the weaker one is dropped, 0..1\n"
     "      --class-rule RULE     per-class or best-class\n"
     "      --no-resampling, --no-body-crop, --config FILE, --portable, --exact, --memory-limit SIZE   as for detect\n"
     "      --threads N           threads to use (default: all cores)\n"

@@ -43,7 +43,7 @@ json_t *evaluate_origin(const evaluate_options *o, const uldor_model *model, con
     json_t *origin = NULL;
     if (csv != NULL && images != NULL)
         origin = json_pack(
-            "{ss si ss so so so so so so so so ss sb sb so si ss sb sb sb ss sb ss}",
+            "{ss si ss so so so so so so so so ss sb sb so so si ss sb sb sb ss sb ss}",
             "format", "uldor-evaluation-journal", "format_version", 1, "version", version_of_library().text,
             "weights", file(o->weights, &failed), "config", file(o->config, &failed), "csv", place(csv),
             "csv_content", file(csv, &failed), "images", place(images), "masks", place(data->mask_directory),
@@ -51,6 +51,7 @@ json_t *evaluate_origin(const evaluate_options *o, const uldor_model *model, con
             "split", froc_split_names[o->froc.split],
             "negatives", data->negatives != ULDOR_NEGATIVES_NONE, "keep_noisy", data->keep_noisy != 0,
             "min_score", json_float(o->session.score_threshold),
+            "nms_threshold", o->session.nms_threshold < 0 ? json_null() : json_float(o->session.nms_threshold),
             "max_detections", (int)(o->session.detections > 0 ? o->session.detections : info.detections),
             "class_rule", rule == ULDOR_CLASS_RULE_BEST_CLASS ? "best-class" : "per-class",
             "resampling", !o->session.no_resampling, "body_crop", !o->session.no_body_crop, "exact", o->session.exact != 0,
