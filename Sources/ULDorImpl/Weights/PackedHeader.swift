@@ -49,7 +49,8 @@ struct PackedHeader: BitwiseCopyable {
         let found = [half(8), half(12), half(16), half(20)]
         guard found == Self.layout else {
             throw ULDorError(
-                .unsupported, "\(source.name): packed by another version of libuldor: make it again with uldor pack "
+                .unsupported,
+                "\(source.name): packed by another version of libuldor: make it again with uldor pack "
                     + "(its layout is \(found), this library's \(Self.layout))")
         }
         fingerprint = UInt64(littleEndian: words[3])
