@@ -9,14 +9,15 @@ import resource
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy
 import pytest
 
 import uldor
-from conftest import FIXTURES
 from safetensors_bytes import changed
 
+FIXTURES = Path(__file__).resolve().parents[1] / "fixtures"
 WEIGHTS = ["tiny_2class", "tiny_3class", "tiny_2class_fp16", "tiny_2class_bf16"]
 
 
