@@ -151,22 +151,31 @@ typedef struct uldor_model_options {
     /*
      * Non-zero: map the file instead of reading it, which saves a copy while loading. If another process truncates the
      * file meanwhile, the system kills this one (SIGBUS): only for files that nobody writes. The mapping ends with
-     * the call.
+     * the call; that of packed weights (uldor_model_save_packed) ends with the model and everything made from it, and until
+     * then processes that map the same file share its memory. A file that is replaced by renaming another one over it does no
+     * harm; one that is written in place does.
      */
     int32_t memory_map;
-    int32_t threads; /* for packing the weights; 0: all cores that the process may use */
+    int32_t threads; /* for packing or reading the weights; 0: all cores that the process may use */
 } uldor_model_options;
 
 /* Fills `options` with defaults. `struct_size` = sizeof(uldor_model_options). */
 ULDOR_API uldor_status uldor_model_options_init(uldor_model_options *options, size_t struct_size);
 
 /*
- * Loads weights (docs/weights.md) from a file, or from memory, which may be freed afterwards. `options` may be NULL.
- * Errors: IO, FORMAT, MODEL and UNSUPPORTED (the message names the tensor or the field), NOMEM. Free with uldor_model_free().
+ * Loads weights (docs/weights.md), also packed ones, from a file, or from memory, which may be freed afterwards. `options` may be
+ * NULL. Errors: IO, FORMAT, MODEL and UNSUPPORTED (the message names the tensor or the field), NOMEM. Free with
+ * uldor_model_free().
  */
 ULDOR_API uldor_status uldor_model_load_file(const char *path, const uldor_model_options *options, uldor_model **model);
 ULDOR_API uldor_status uldor_model_load_memory(const void *data, size_t bytes, const uldor_model_options *options,
                                                uldor_model **model);
+/*
+ * Writes the model as it lies in memory, configuration included, for this version of the library to load without packing anything:
+ * the same bits as results, in less time. Not for interchange, nor for training, and options.config cannot replace its
+ * configuration (INVALID_ARGUMENT). Whatever is at `path` is replaced at once or stays as it was. Errors: IO, NOMEM.
+ */
+ULDOR_API uldor_status uldor_model_save_packed(const uldor_model *model, const char *path);
 /* Drops the caller's hold on the model. Sessions made from it stay usable; the last one frees the memory. */
 ULDOR_API uldor_status uldor_model_free(uldor_model *model);
 
@@ -183,7 +192,7 @@ typedef struct uldor_model_info {
     int32_t mask_size;         /* side of the mask probabilities, 28 */
     int32_t anchors_per_location;
     int64_t parameters;        /* values in the tensors that are used */
-    int64_t memory_bytes;      /* held by the model */
+    int64_t memory_bytes;      /* held by the model, what it maps included */
     double slice_distance_mm, spacing_mm;
     int32_t max_size;
     float score_threshold;

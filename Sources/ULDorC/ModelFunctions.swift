@@ -85,6 +85,14 @@ public func modelLoadMemory(
     }
 }
 
+@_cdecl("uldor_model_save_packed")
+public func modelSavePacked(_ model: OpaquePointer?, _ path: UnsafePointer<CChar>?) -> uldor_status {
+    boundary { () throws(ULDorError) in
+        let model: Model = try object(model, .model, "model"), path = try require(path, "path")
+        try model.savePacked(String(cString: path))
+    }
+}
+
 @_cdecl("uldor_model_free")
 public func modelFree(_ model: OpaquePointer?) -> uldor_status {
     boundary { () throws(ULDorError) in if model != nil { try dropHandle(model, .model, "model") } }

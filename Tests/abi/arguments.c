@@ -31,6 +31,8 @@ static void null_pointers_of_model(void) {
     REFUSED(uldor_model_load_file(fixture_path(), NULL, NULL), "model");
     REFUSED_OUT(uldor_model_load_memory(NULL, 100, NULL, &m), m, "data");
     REFUSED(uldor_model_load_memory(tensor, sizeof tensor, NULL, NULL), "model");
+    REFUSED(uldor_model_save_packed(NULL, "/tmp/x"), "model");
+    REFUSED(uldor_model_save_packed(model, NULL), "path");
     REFUSED(uldor_model_get_info(NULL, &info), "model");
     REFUSED(uldor_model_get_info(model, NULL), "info");
     REFUSED_OUT(uldor_model_get_text(NULL, ULDOR_TEXT_NAME, &text), text, "model");
@@ -152,6 +154,7 @@ static void wrong_handles(void) {
             uldor_session *s = UNTOUCHED(uldor_session);
             REFUSED(uldor_model_free(handles[i]), "model");
             REFUSED(uldor_model_get_info(handles[i], &model_info), "model");
+            REFUSED(uldor_model_save_packed(handles[i], "/tmp/x"), "model");
             REFUSED_OUT(uldor_session_create(handles[i], NULL, &s), s, "model");
         }
         if (i != 1) {

@@ -9,6 +9,7 @@ int command_evaluate(int argc, char **argv);
 int command_froc(int argc, char **argv);
 int command_info(int argc, char **argv);
 int command_mine(int argc, char **argv);
+int command_pack(int argc, char **argv);
 int command_pseudo_mask(int argc, char **argv);
 int command_train(int argc, char **argv);
 

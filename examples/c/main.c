@@ -21,6 +21,7 @@ static const char help[] =
     "  froc           measure detections against DeepLesion's annotations\n"
     "  info           show what a weights file holds\n"
     "  mine           find a model's hard negatives in a data set, to learn from\n"
+    "  pack           write weights as they lie in memory, for starting sooner\n"
     "  pseudo-mask    draw the mask that two RECIST diameters span\n"
     "  train          train a detector on a data set of DeepLesion's layout\n"
     "\n"
@@ -40,8 +41,8 @@ static int run(int argc, char **argv) {
         const char *name;
         int (*run)(int argc, char **argv);
     } commands[] = {{"detect", command_detect}, {"evaluate", command_evaluate}, {"froc", command_froc},
-                    {"info", command_info},     {"mine", command_mine},         {"pseudo-mask", command_pseudo_mask},
-                    {"train", command_train}};
+                    {"info", command_info},     {"mine", command_mine},         {"pack", command_pack},
+                    {"pseudo-mask", command_pseudo_mask}, {"train", command_train}};
     if (argc < 2) {
         fputs(help, stderr);
         return EXIT_USAGE;

@@ -32,10 +32,11 @@ final class Convolution {
         let packed: UnsafeMutableBufferPointer<Float> = try slab.take(count)
         let products = channels * kernel * kernel
         let bias: UnsafeMutableBufferPointer<Float> = try slab.take(count / products)
-        bias.update(repeating: 0)
         self.init(
             channels: channels, outChannels: outChannels, kernel: kernel, stride: stride, pad: pad, places: places,
             source: .packed(slab, weights: packed, bias: bias))
+        guard !slab.isFilled else { return }
+        bias.update(repeating: 0)
         // The channels that a last panel lacks.
         guard outChannels % UK_PANEL > 0 else { return }
         for place in 1...places {
@@ -67,12 +68,12 @@ final class Convolution {
     /// Where output channel 0 of a place stands among the rows: each begins a panel.
     func firstRow(ofPlace place: Int) -> Int { place * Int(uk_panels(Int32(outChannels))) * UK_PANEL }
 
-    /// Fills output channels [first, first + count).
+    /// Fills output channels [first, first + count), unless the slab came with its values.
     func pack(
         _ weights: UnsafePointer<Float>, scale: UnsafePointer<Float>?, bias newBias: UnsafePointer<Float>?, first: Int,
         count: Int, execution: uk_exec
     ) {
-        guard case .packed(_, let packed, let bias) = source else { return }
+        guard case .packed(let slab, let packed, let bias) = source, !slab.isFilled else { return }
         var execution = execution
         _ = uk_pack_conv(
             &execution, weights, scale, Int32(count), Int32(channels), Int32(kernel), Int32(kernel), Int32(first),

@@ -17,7 +17,12 @@ public final class Model: @unchecked Sendable {
     let fingerprint: Fingerprint
     public var inputChannels: Int { config.input.slices }
     public var classCount: Int { config.classes.count }
-    private let texts: Texts
+    let texts: Texts
+    /// Where the layers' weights lie, and what they were made from (Model+Packed.swift).
+    let slab: Slab
+    let tensors: PackedTensorList
+    /// The weights are a learner's, and nothing lies in the slab.
+    let isLearning: Bool
 
     /// `config`: JSON to use instead of the file's own.
     public convenience init(
@@ -36,6 +41,14 @@ public final class Model: @unchecked Sendable {
     private convenience init(
         _ source: ByteSource, _ override: UnsafeBufferPointer<UInt8>?, _ threads: Int32, _ allocator: Allocator
     ) throws(ULDorError) {
+        guard try !PackedFile.isOne(source) else {
+            guard override == nil else {
+                throw .invalidArgument(
+                    "options.config: \(source.name) is packed with its configuration: pack the weights with this one instead")
+            }
+            try self.init(TensorLoader(try PackedFile(source, threads: threads, allocator: allocator)), nil)
+            return
+        }
         let file = try Safetensors(source, allocator: allocator)
         try self.init(TensorLoader(file, threads: threads), override)
     }
@@ -50,9 +63,13 @@ public final class Model: @unchecked Sendable {
             config = try ConfigReader(UnsafeBufferPointer(text.elements), source: "options", allocator: allocator).read()
         } else if let raw = file.config {
             try decodeJSONString(raw, into: &text)
+        } else if let packed = loader.packed {
+            for byte in packed.config { try text.append(byte) }
+        }
+        if override == nil, file.config != nil || text.count > 0 {
             config = try ConfigReader(UnsafeBufferPointer(text.elements), source: source.name, allocator: allocator).read()
         }
-        if override == nil, file.config == nil {
+        if override == nil, file.config == nil, text.count == 0 {
             config.classes = try Self.guessClasses(loader)
         }
         backbone = try Backbone(loader, config: config)
@@ -66,15 +83,24 @@ public final class Model: @unchecked Sendable {
         box = try BoxHead(loader, channels: pyramid.channels, classes: config.classes.count)
         mask = try MaskHead(loader, channels: pyramid.channels, classes: config.classes.count)
         if let name = file.firstUnused() { throw loader.error("tensor \(name) has no place in the network that the others make") }
+        try loader.slab.checkUsedUp()
         anchors = Anchors(config)
         parameters = loader.parameters
-        fingerprint = try file.fingerprint(config: UnsafeBufferPointer(text.elements))
+        if let packed = loader.packed {
+            fingerprint = packed.fingerprint
+        } else {
+            fingerprint = try file.fingerprint(config: UnsafeBufferPointer(text.elements))
+        }
+        slab = loader.slab
+        isLearning = loader.store != nil
+        tensors = try PackedTensorList(file)
         self.config = config
         self.allocator = allocator
         let texts = try Texts(config, configText: UnsafeBufferPointer(text.elements), allocator: allocator)
         self.texts = texts
         memoryBytes =
             backbone.memoryBytes + pyramid.memoryBytes + rpn.memoryBytes + box.memoryBytes + mask.memoryBytes + texts.memoryBytes
+            + tensors.text.bytes
     }
 
     /// A file without a configuration: 2 or 3 classes, as its logits say.

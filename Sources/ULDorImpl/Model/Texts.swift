@@ -2,6 +2,7 @@
 final class Texts {
     private let storage: GrowableBuffer<UInt8>
     private let offsets: [Int]
+    private let hasConfig: Bool
 
     init(
         _ config: ModelConfig, configText: UnsafeBufferPointer<UInt8>, allocator: Allocator
@@ -22,6 +23,7 @@ final class Texts {
             for byte in text.utf8 { try storage.append(byte) }
             try storage.append(0)
         }
+        hasConfig = !configText.isEmpty
         self.storage = storage
         self.offsets = offsets
     }
@@ -29,6 +31,11 @@ final class Texts {
     var memoryBytes: Int { storage.bytes }
 
     func general(_ which: Int) -> UnsafePointer<CChar>? { (0..<5).contains(which) ? text(which) : nil }
+
+    /// The configuration as it was given, empty where none was.
+    var config: UnsafeBufferPointer<UInt8> {
+        UnsafeBufferPointer(rebasing: storage.elements[offsets[4]..<(hasConfig ? offsets[5] - 1 : offsets[4])])
+    }
 
     func className(_ index: Int) -> UnsafePointer<CChar>? {
         (0..<(offsets.count - 5)).contains(index) ? text(index + 5) : nil

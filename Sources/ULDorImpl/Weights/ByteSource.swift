@@ -54,6 +54,9 @@ final class ByteSource {
         if file >= 0 { close(file) }
     }
 
+    /// Where the file is mapped, as long as this object lives; nil where it is not.
+    var mapped: UnsafeRawPointer? { isMapped ? memory : nil }
+
     /// Why bytes could not be read: an error number, or that the file ended before them.
     enum Failure: BitwiseCopyable {
         case system(Int32)

@@ -43,8 +43,15 @@ final class Safetensors {
     /// That under `__metadata__`.`uldor_training`: a checkpoint's.
     let training: UnsafeBufferPointer<UInt8>?
 
-    init(_ source: ByteSource, allocator: Allocator) throws(ULDorError) {
-        let header = try Self.readHeader(source, allocator)
+    convenience init(_ source: ByteSource, allocator: Allocator) throws(ULDorError) {
+        let header = try Self.readHeader(source, allocator), data = 8 + header.count
+        try self.init(source, header: header, dataBytes: source.count - data, dataOffset: data, allocator: allocator)
+    }
+
+    /// `dataBytes` at `dataOffset` are the tensors'.
+    init(
+        _ source: ByteSource, header: consuming Buffer<UInt8>, dataBytes: Int, dataOffset: Int, allocator: Allocator
+    ) throws(ULDorError) {
         let text = UnsafeBufferPointer(header.elements)
         let json = try JSONDocument.parse(text, allocator: allocator, what: "\(source.name): the header")
         guard json.isObject(JSONDocument.root) else { throw ULDorError(.format, "\(source.name): the header is not an object") }
@@ -56,7 +63,7 @@ final class Safetensors {
         let records = try Buffer<TensorRecord>(count: entries, allocator: allocator)
         var spans = try Buffer<ByteSpan>(count: entries, allocator: allocator)
 
-        let parser = HeaderParser(name: source.name, dataBytes: source.count - 8 - header.count, dataOffset: 8 + header.count)
+        let parser = HeaderParser(name: source.name, dataBytes: dataBytes, dataOffset: dataOffset)
         var config: UnsafeBufferPointer<UInt8>?, training: UnsafeBufferPointer<UInt8>?
         var hasMetadata = false
         var key = json.firstChild(JSONDocument.root)
@@ -138,6 +145,10 @@ final class Safetensors {
             try source.read(at: 0, length: 8, into: bytes)
         }
         let length = UInt64(littleEndian: littleEndian)
+        guard !PackedHeader.isMagic(length) else {
+            throw ULDorError(
+                .unsupported, "\(source.name): packed weights only detect: training needs the file that they were packed from")
+        }
         guard length >= 2, length <= UInt64(maximalHeader), Int(length) <= source.count - 8 else {
             throw ULDorError(.format, "\(source.name): not a safetensors file, or a damaged one (header length \(length))")
         }

@@ -12,13 +12,27 @@ final class TensorLoader {
     /// What weights pass through on their way into the layers.
     private var staging: GrowableBuffer<Float>
 
+    /// Where the values come from when they are packed already.
+    let packed: PackedFile?
+
     init(_ file: Safetensors, threads: Int32, store: ParameterStore? = nil) {
         self.file = file
         self.store = store
+        self.packed = nil
         self.execution = uk_exec(threads: threads, state: nil)
         // Packed weights are about as large as the file, or twice that of one in half precision.
         self.slab = Slab(expected: file.source.count, allocator: file.allocator)
         self.staging = GrowableBuffer(allocator: file.allocator)
+    }
+
+    /// The slab holds all values: tensors are only asked for their shapes.
+    init(_ packed: PackedFile) {
+        file = packed.tensors
+        store = nil
+        self.packed = packed
+        execution = uk_exec(threads: 1, state: nil)
+        slab = Slab(packed.image, allocator: packed.tensors.allocator)
+        staging = GrowableBuffer(allocator: packed.tensors.allocator)
     }
 
     var allocator: Allocator { file.allocator }
@@ -51,10 +65,15 @@ final class TensorLoader {
         return (name, record)
     }
 
-    /// Its values.
+    /// Its values; of packed weights ones, which are folded and packed like any and end nowhere.
     func load(_ names: [String], shape: [Int?]) throws(ULDorError) -> Buffer<Float> {
         let (name, record) = try find(names, shape: shape)
         let values = try Buffer<Float>(count: record.elements, allocator: allocator)
+        guard !slab.isFilled else {
+            values.elements.update(repeating: 1)
+            take(name, record)
+            return values
+        }
         try read(name, record, into: values.base)
         return values
     }
@@ -106,6 +125,7 @@ final class TensorLoader {
         scale: UnsafePointer<Float>? = nil, bias: UnsafePointer<Float>, cells: Int = 1
     ) throws(ULDorError) {
         let (name, record) = tensor
+        guard !slab.isFilled else { return take(name, record) }
         let reader = PanelReader(file.source, record, layer, first: first, scale: scale, bias: bias, cells: cells)
         try staging.resize(reader.stagingFloats(threads: execution.threads))
         if let bad = try reader.read(staging.elements, execution, allocator) {

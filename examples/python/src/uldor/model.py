@@ -45,11 +45,11 @@ class ModelInfo(NamedTuple):
 
 
 class Model(Handle):
-    """A detector's weights, read from a safetensors file; immutable, shared by any number of sessions and threads.
+    """A detector's weights, read from a safetensors file or a packed one; immutable, shared by any number of sessions and threads.
 
     `config` replaces the configuration in the file: JSON as text, or what json.dumps() makes JSON of; see
     docs/weights.md. `memory_map` maps the file while it is read, which saves a copy; nobody may write the file
-    meanwhile. `threads` pack the weights; 0 is all cores. `log` gets the library's messages.
+    meanwhile. Packed weights stay mapped as long as the model and its sessions live: processes share them. `threads` pack the weights; 0 is all cores. `log` gets the library's messages.
 
     Raises FileError, FormatError, ModelError (which names the tensor or the field), NoMemory.
     """
@@ -66,7 +66,7 @@ class Model(Handle):
 
     @classmethod
     def from_bytes(cls, data: Any, *, config: Optional[Config] = None, threads: int = 0, log: Optional[Log] = None) -> "Model":
-        """A model from a safetensors file in memory: bytes, or any contiguous buffer. It may be freed afterwards."""
+        """A model from a safetensors or packed file in memory: bytes, or any contiguous buffer. It may be freed afterwards."""
         # frombuffer gives the address of read-only buffers, too; ctypes' own from_buffer does not. It takes no
         # empty buffer, which the library has an error for.
         view = memoryview(data).cast("B")
@@ -85,6 +85,12 @@ class Model(Handle):
         options.threads = int32("threads", threads)
         options.log = self._log = log_callback(log)
         return options
+
+    def save_packed(self, path: Path) -> None:
+        """Writes the model as it lies in memory, configuration included: `Model(path)` of the same version of the library
+        needs not pack it again. Not for training. Raises FileError; what was at `path` stays then."""
+        with self._use() as handle:
+            check(_abi.lib.uldor_model_save_packed(handle, path_bytes(path)))
 
     @property
     def info(self) -> ModelInfo:

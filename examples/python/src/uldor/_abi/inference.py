@@ -125,6 +125,7 @@ FUNCTIONS: List[Prototype] = [
     ("model_options_init", c_int32, [POINTER(model_options), c_size_t]),
     ("model_load_file", c_int32, [c_char_p, POINTER(model_options), handle_out]),
     ("model_load_memory", c_int32, [c_void_p, c_size_t, POINTER(model_options), handle_out]),
+    ("model_save_packed", c_int32, [handle, c_char_p]),
     ("model_free", c_int32, [handle]),
     ("model_get_info", c_int32, [handle, POINTER(model_info)]),
     ("model_get_text", c_int32, [handle, c_int32, POINTER(c_char_p)]),
