@@ -96,6 +96,27 @@ def test_settings_and_limits(tool, series):
     assert document["settings"]["min_score"] == 0
 
 
+def test_nms_threshold(tool, series):
+    """Boxes that overlap are kept where they may; none is where they may not."""
+    def boxes(*options):
+        done = tool.detect("--spacing", "0.8,0.9", "--slice-interval", "2", "--min-score", "0", "--max-detections", "200", *options,
+                           "--json", "-", series / "003.png")
+        document = json.loads(done.stdout)
+        return document["settings"]["nms_threshold"], [found["box"] for found in document["images"][0]["detections"]]
+
+    def largest_overlap(found):
+        def overlap(a, b):
+            width, height = (min(a[i + 2], b[i + 2]) - max(a[i], b[i]) for i in (0, 1))
+            common = max(width, 0) * max(height, 0)
+            return common / (sum((c[2] - c[0]) * (c[3] - c[1]) for c in (a, b)) - common)
+        return max(overlap(a, b) for i, a in enumerate(found) for b in found[:i])
+
+    (none, usual), (few_is, few), (many_is, many) = boxes(), boxes("--nms-threshold", "0.2"), boxes("--nms-threshold", "0.8")
+    assert (none, few_is, many_is) == (None, 0.2, 0.8)
+    assert len(few) < len(usual) < len(many)
+    assert largest_overlap(few) <= 0.2 < largest_overlap(usual) <= 0.5 < largest_overlap(many) <= 0.8
+
+
 def test_exact(tool, series):
     """The same findings, last digits apart."""
     documents = [json.loads(tool.detect(*PLACE, "--json", "-", *options, series / "003.png").stdout) for options in ([], ["--exact"])]

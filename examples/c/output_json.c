@@ -37,8 +37,9 @@ static json_t *describe_settings(const detect_options *options, const uldor_mode
     uldor_model_get_info(model, &info);
     const uldor_session_options *session = &options->session;
     int32_t rule = session->class_rule != ULDOR_CLASS_RULE_DEFAULT ? session->class_rule : info.class_rule;
-    return json_pack("{so si ss sb sb sb}", "min_score",
+    return json_pack("{so so si ss sb sb sb}", "min_score",
                      json_float(session->score_threshold >= 0 ? session->score_threshold : info.score_threshold),
+                     "nms_threshold", session->nms_threshold >= 0 ? json_float(session->nms_threshold) : json_null(),
                      "max_detections", (int)(session->detections > 0 ? session->detections : info.detections),
                      "class_rule", rule == ULDOR_CLASS_RULE_BEST_CLASS ? "best_class" : "per_class", "resampling",
                      !session->no_resampling, "body_crop", !session->no_body_crop, "exact", session->exact);
