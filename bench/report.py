@@ -161,8 +161,14 @@ def train(results: Results) -> str:
             cells += [f"failed: {engine['error']}", "–"] if "error" in engine else [
                 number(middle(engine["ms"]) / 1e3, 2), number(engine["peak_mib"])]
         whole = not any("error" in engine for engine in row["engines"].values())
-        lines.append([what, *cells, *(number(training.ratio(row, field), 2) if whole else "–" for field in ("ms", "peak_mib"))])
-    return table(["step of SGD", "libuldor s", "peak MiB", "torchvision s", "peak MiB", "time, libuldor / torchvision", "memory"], lines)
+        best = max((rate for name in ("avx2", "avx512") if (rate := peak(row["fma"], name, row["threads"]))), default=None)
+        shares = []
+        for engine in row["engines"].values():
+            known = whole and best and "gmac" in row
+            shares.append(number(2 * row["gmac"] / middle(engine["ms"]) * 1e3 / best, 2) if known else "–")
+        lines.append([what, *cells, *(number(training.ratio(row, field), 2) if whole else "–" for field in ("ms", "peak_mib")), *shares])
+    return table(["step of SGD", "libuldor s", "peak MiB", "torchvision s", "peak MiB", "time, libuldor / torchvision", "memory",
+                  "effective / peak, libuldor", "torchvision"], lines)
 
 
 def mine(results: Results) -> str:

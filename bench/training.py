@@ -10,6 +10,7 @@ import time
 from contextlib import ExitStack
 from typing import Any, Dict, List
 
+import flops
 import machine
 from configuration import BENCH, BUILD, DATA, ROOT
 from samples import median
@@ -61,10 +62,16 @@ def compare(architecture: str, batch: int, size: int, threads: int, repeats: int
                     continue
                 if number >= WARM_UP:
                     rows[key]["ms"].append(found["ms"])
+                    rows[key].setdefault("regions", []).append(found["regions"])
                 rows[key]["loss"].append(found["loss"])
                 rows[key]["peak_mib"] = found["peak_mib"]
-    return {"architecture": architecture, "batch": batch, "size": size, "threads": threads, "fma": machine.fma_peak([threads]),
-            "engines": rows}
+    row = {"architecture": architecture, "batch": batch, "size": size, "threads": threads, "fma": machine.fma_peak([threads]),
+           "engines": rows}
+    regions = [found for found in rows["torchvision"].get("regions", []) if found]
+    if regions:
+        mean = {name: sum(found[name] for found in regions) / len(regions) / batch for name in ("box", "mask")}
+        row["gmac"] = batch * flops.training_gmac(weights, size, size, mean["box"], mean["mask"])
+    return row
 
 
 def measure(options: Any) -> List[Dict[str, Any]]:

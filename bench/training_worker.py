@@ -2,20 +2,23 @@
 # SPDX-License-Identifier: Apache-2.0
 """One trainer in a process of its own:  training_worker.py ENGINE WEIGHTS SIZE BATCH THREADS
 
-A line on standard input is one step of SGD; the answer is its milliseconds, its loss, and the peak of resident memory so far."""
+A line on standard input is one step of SGD; the answer is its milliseconds, its loss, the peak of resident memory so far, and from
+torchvision the regions in its box and mask heads."""
 from __future__ import annotations
 
 import json
 import os
 import sys
 import time
-from typing import Callable, Iterator
+from typing import Callable, Dict, Iterator
 
 import training_data
 from configuration import ROOT
 
 IMAGES = 8
 RATE = 1e-4
+#: That went into torchvision's heads in the last step.
+REGIONS: Dict[str, int] = {}
 
 
 def libuldor(weights: str, size: int, batch: int) -> Callable[[], float]:
@@ -47,6 +50,9 @@ def torchvision(weights: str, size: int, batch: int) -> Callable[[], float]:
     import torchvision_training
 
     model = torchvision_training.load(weights, torch.float32, 3)
+    for name in ("box", "mask"):
+        getattr(model.roi_heads, f"{name}_head").register_forward_pre_hook(
+            lambda _, inputs, name=name: REGIONS.update({name: len(inputs[0])}))
     optimiser = torch.optim.SGD([p for p in model.parameters() if p.requires_grad], lr=RATE, momentum=0.9, weight_decay=1e-4)
     examples = [(torch.from_numpy(training_data.tensor(hu)), {
         "boxes": torch.from_numpy(boxes).float(), "labels": torch.ones(2, dtype=torch.int64),
@@ -78,7 +84,8 @@ def main() -> None:
     for _ in sys.stdin:
         begin = time.perf_counter()
         loss = step()
-        answers.write(json.dumps({"ms": (time.perf_counter() - begin) * 1e3, "loss": loss, "peak_mib": peak()}) + "\n")
+        answers.write(json.dumps({"ms": (time.perf_counter() - begin) * 1e3, "loss": loss, "peak_mib": peak(),
+                                  "regions": dict(REGIONS)}) + "\n")
         answers.flush()
 
 
