@@ -99,7 +99,7 @@ def test_settings_and_limits(tool, series):
 def test_nms_threshold(tool, series):
     """Boxes that overlap are kept where they may; none is where they may not."""
     def boxes(*options):
-        done = tool.detect("--spacing", "0.8,0.9", "--slice-interval", "2", "--min-score", "0", "--max-detections", "200", *options,
+        done = tool.detect("--spacing", "0.8,0.9", "--slice-interval", "2", "--min-score", "0.2", "--max-detections", "1000", *options,
                            "--json", "-", series / "003.png")
         document = json.loads(done.stdout)
         return document["settings"]["nms_threshold"], [found["box"] for found in document["images"][0]["detections"]]
