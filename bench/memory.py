@@ -86,7 +86,8 @@ def measure(options: Any) -> List[Dict[str, Any]]:
     for size in options.sizes:
         print(f"  {size} x {size}", flush=True)
         first = size == options.sizes[0]
-        keys = list(options.engines) + (["openvino_cached"] if first and "openvino" in options.engines else [])
+        cached = {"uldor": "uldor_packed", "openvino": "openvino_cached"}
+        keys = list(options.engines) + [cached[key] for key in options.engines if first and key in cached]
         found.append(at(size, max(options.threads), keys, options.starts if first else 0, first and "uldor" in options.engines))
     return found
 

@@ -25,11 +25,11 @@ from samples import middle, stages, times  # noqa: E402
 
 Results = Mapping[str, Any]
 SHORT = {"torchvision_channels_last": "torchvision,\nBN folded, NHWC", "torchvision": "torchvision\neager", "torch_compile": "torch.compile",
-         "onnxruntime": "ONNX Runtime", "openvino": "OpenVINO", "uldor": "libuldor", "openvino_cached": "OpenVINO\nIR + cache",
+         "onnxruntime": "ONNX Runtime", "openvino": "OpenVINO", "uldor": "libuldor", "openvino_cached": "OpenVINO\nIR + cache", "uldor_packed": "libuldor\npacked",
          TOOL: "uldor\ndetect"}
 OURS = "#c1272d"
 COLOURS = {"uldor": OURS, "openvino": "#31688e", "onnxruntime": "#5aa17f", "torch_compile": "#b59f3b",
-           "torchvision_channels_last": "#9a9a9a", "torchvision": "#5f5f5f", "openvino_cached": "#7fa9c4", TOOL: "#e07b7f"}
+           "torchvision_channels_last": "#9a9a9a", "torchvision": "#5f5f5f", "openvino_cached": "#7fa9c4", "uldor_packed": "#d9575c", TOOL: "#e07b7f"}
 STAGE_COLOURS = [matplotlib.colormaps["tab20"](place) for place in range(20)]
 
 

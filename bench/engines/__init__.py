@@ -25,6 +25,7 @@ _ALL = [
     ("torchvision", "torchvision eager", "torchvision", "Eager", "torchvision"),
     ("openvino_paste", "OpenVINO, pasting in the graph", "openvino", "OpenVinoPaste", "openvino"),
     ("onnxruntime_paste", "ONNX Runtime, pasting in the graph", "onnxruntime", "OnnxRuntimePaste", "onnxruntime"),
+    ("uldor_packed", "libuldor, packed weights, mapped", "uldor", "UldorPacked", "uldor"),
     ("openvino_cached", "OpenVINO, IR and model cache", "openvino", "OpenVinoCached", "openvino"),
 ]
 ENGINES: Dict[str, Entry] = {key: Entry(label, module, name, base) for key, label, module, name, base in _ALL}

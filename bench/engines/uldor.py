@@ -20,10 +20,13 @@ class Uldor:
     def __init__(self, configuration: Configuration) -> None:
         self._paste = configuration.paste
         self._marks: List[Tuple[float, str]] = []
-        self.model = uldor.Model(weights(), threads=configuration.threads)
+        self.model = self._load(configuration.threads)
         self.session = self.model.session(
             threads=configuration.threads, score_threshold=configuration.score_threshold, progress=self._mark,
             resampling=False, body_crop=False)
+
+    def _load(self, threads: int) -> uldor.Model:
+        return uldor.Model(weights(), threads=threads)
 
     def _mark(self, fraction: float, stage: str) -> None:
         self._marks.append((time.perf_counter(), stage))
@@ -74,3 +77,13 @@ class Uldor:
     def about(self) -> Dict[str, str]:
         info = self.session.info
         return {"libuldor": uldor.library_version(), "instructions": info.instructions, "threads": str(info.threads)}
+
+
+class UldorPacked(Uldor):
+    """The same weights as they lie in memory, in a file that is mapped; made by the first process."""
+
+    def _load(self, threads: int) -> uldor.Model:
+        packed = weights().with_suffix(".packed")
+        if not packed.exists():
+            uldor.Model(weights(), threads=threads).save_packed(packed)
+        return uldor.Model(packed, memory_map=True, threads=threads)
