@@ -33,11 +33,19 @@ static bool is_winograd_faster(const uk_table *table, const uk_conv *conv)
     return 36 * rows * channels * panels + 2 * (filters + around) < 9 * pixels * channels * panels;
 }
 
-/* Cuts rows into nearly equal blocks of at most `largest`, and panels where there are too few rows for all threads. */
+/*
+ * Cuts rows into nearly equal blocks of at most `largest`, and panels where there are too few rows for all threads. On several threads
+ * blocks are smaller where they would be few: what holds up one core is evened out by the others.
+ */
 static void cut(uk_conv_plan *plan, const uk_table *table, int32_t panels, int32_t largest, int32_t threads)
 {
+    enum { JOBS_A_THREAD = 8, LEAST_TILES = 4 };
     int64_t blocks = up(plan->rows, largest);
     plan->splits = 1;
+    if (threads > 1) {
+        int64_t fine = least((int64_t)JOBS_A_THREAD * threads, plan->rows / (LEAST_TILES * table->tile_rows));
+        blocks = most(blocks, fine / threads * threads);
+    }
     if (blocks > 0 && blocks < 4 * threads) { /* none: no regions */
         int64_t even = up(blocks, threads) * threads;
         if (plan->rows / even >= 2 * table->tile_rows) blocks = even;
