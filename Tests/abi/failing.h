@@ -32,4 +32,14 @@ static inline void fail_allocations(const char *what, long each, long step, long
     CHECK(failures > least);
 }
 
+/* A trainer's life, and its run once more where something failed: what failed is not done, a further call does it. */
+static inline uldor_status trainer_life(const uldor_dataset *data, const uldor_trainer_options *options) {
+    uldor_trainer *trainer = NULL;
+    uldor_status status = uldor_trainer_create(data, NULL, options, &trainer);
+    if (status == ULDOR_OK) status = uldor_trainer_run(trainer, 0);
+    if (status != ULDOR_OK && trainer != NULL) CHECK_OK(uldor_trainer_run(trainer, 0));
+    CHECK_OK(uldor_trainer_free(trainer));
+    return status;
+}
+
 #endif

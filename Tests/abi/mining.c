@@ -138,7 +138,6 @@ static void test_failing_allocations_of_streams(void) { fail_mining(2, "mining b
 static uldor_status train_and_mine(struct meter *meter, void *context) {
     uldor_mining_options mining = small_options();
     uldor_trainer_options options;
-    uldor_trainer *trainer = NULL;
     (void)context;
     mining.first_epoch = 0;
     CHECK_OK(uldor_trainer_options_init(&options, sizeof options));
@@ -149,10 +148,7 @@ static uldor_status train_and_mine(struct meter *meter, void *context) {
     options.threads = 1;
     options.mining = &mining;
     options.mined_output_path = path;
-    uldor_status status = uldor_trainer_create(data, NULL, &options, &trainer);
-    if (status == ULDOR_OK) status = uldor_trainer_run(trainer, 0);
-    if (status != ULDOR_OK && trainer != NULL) CHECK_OK(uldor_trainer_run(trainer, 0));
-    CHECK_OK(uldor_trainer_free(trainer));
+    uldor_status status = trainer_life(data, &options);
     unlink(path);
     return status;
 }

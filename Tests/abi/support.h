@@ -74,6 +74,12 @@ struct meter {
     long misused; /* allocations of 0 bytes or with an alignment that the header excludes */
 };
 void meter_init(struct meter *meter);
+/* At a program's end: a failure where the library damaged, misused or kept memory. In a header: a program counts its own. */
+static inline void meter_finish(const struct meter *meter) {
+    if (!meter->damaged && !meter->misused && !meter->live_bytes) return;
+    printf("allocator: %ld damaged, %ld misused, %ld bytes left\n", meter->damaged, meter->misused, meter->live_bytes);
+    check_failed++;
+}
 extern _Thread_local volatile int meter_inside;
 
 #endif

@@ -173,16 +173,11 @@ static uldor_status train_once(struct meter *meter, void *context) {
     snprintf(out, sizeof out, "%s/out", folder);
     snprintf(checkpoint, sizeof checkpoint, "%s/checkpoint", folder);
     uldor_trainer_options options = small_options();
-    uldor_trainer *trainer = NULL;
     (void)context;
     options.allocator = &meter->allocator;
     options.output_path = out;
     options.checkpoint_path = checkpoint;
-    uldor_status status = uldor_trainer_create(data, NULL, &options, &trainer);
-    if (status == ULDOR_OK) status = uldor_trainer_run(trainer, 0);
-    /* What failed is not done; a further call does it. */
-    if (status != ULDOR_OK && trainer != NULL) CHECK_OK(uldor_trainer_run(trainer, 0));
-    CHECK_OK(uldor_trainer_free(trainer));
+    uldor_status status = trainer_life(data, &options);
     unlink(out);
     unlink(checkpoint);
     return status;

@@ -217,10 +217,7 @@ int main(void) {
     RUN(holes);
     RUN(duplicates);
     RUN(as_it_is);
-    if (meter.damaged || meter.misused || meter.live_bytes) {
-        printf("allocator: %ld damaged, %ld misused, %ld bytes left\n", meter.damaged, meter.misused, meter.live_bytes);
-        check_failed++;
-    }
+    meter_finish(&meter);
     weightfile_close(&fixture);
     return check_finish("weights_file");
 }

@@ -137,10 +137,7 @@ int main(void) {
     RUN(truncations);
     RUN(each_bit_at_the_beginning);
     RUN(mutations);
-    if (meter.damaged || meter.misused || meter.live_bytes) {
-        printf("allocator: %ld damaged, %ld misused, %ld bytes left\n", meter.damaged, meter.misused, meter.live_bytes);
-        check_failed++;
-    }
+    meter_finish(&meter);
     free(tensor);
     free(sound.data);
     return check_finish("weights_fuzz");

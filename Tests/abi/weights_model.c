@@ -257,10 +257,7 @@ int main(void) {
     RUN(other_tensors);
     RUN(configuration_as_option);
     RUN(configuration_in_the_file);
-    if (meter.damaged || meter.misused || meter.live_bytes) {
-        printf("allocator: %ld damaged, %ld misused, %ld bytes left\n", meter.damaged, meter.misused, meter.live_bytes);
-        check_failed++;
-    }
+    meter_finish(&meter);
     weightfile_close(&fixture);
     return check_finish("weights_model");
 }

@@ -363,10 +363,7 @@ int main(void) {
     RUN(places_that_cannot_be_written);
     RUN(failing_allocations);
     RUN(mutations);
-    if (meter.damaged || meter.misused || meter.live_bytes) {
-        printf("allocator: %ld damaged, %ld misused, %ld bytes left\n", meter.damaged, meter.misused, meter.live_bytes);
-        check_failed++;
-    }
+    meter_finish(&meter);
     unlink(path), unlink(other);
     if (rmdir(folder)) { /* a file half-written */
         printf("something is left in %s\n", folder);

@@ -65,7 +65,8 @@ final class TensorLoader {
         return (name, record)
     }
 
-    /// Its values; of packed weights ones, which are folded and packed like any and end nowhere.
+    /// Its values. Where the slab is filled they are not in the file: ones stand in for them, are folded like any, and nothing is packed
+    /// of them.
     func load(_ names: [String], shape: [Int?]) throws(ULDorError) -> Buffer<Float> {
         let (name, record) = try find(names, shape: shape)
         let values = try Buffer<Float>(count: record.elements, allocator: allocator)
