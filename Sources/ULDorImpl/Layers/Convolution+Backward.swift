@@ -4,7 +4,8 @@ extension Convolution {
     var isTrained: Bool { learned?.isTrained ?? false }
 
     /// torch's convolution backward: adds to the gradients of weights and bias where they are trained, and writes (or `adds`) the
-    /// gradient of `input`, where it is wanted, to `inputGradient`. `gradient` is that of the output, already behind its ReLU.
+    /// gradient of `input`, where it is wanted, to `inputGradient`, which may be `input` itself. `gradient` is that of the output,
+    /// already behind its ReLU.
     func backward(
         _ input: FeatureMap, _ gradient: FeatureMap, into inputGradient: FeatureMap?, adds: Bool = false, _ execution: Execution
     ) throws(ULDorError) {

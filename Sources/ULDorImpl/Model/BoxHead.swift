@@ -40,10 +40,10 @@ final class BoxHead {
         }
     }
 
-    /// Forward and backward at once: `loss` gets the output and overwrites it with its gradient. The features' gradient is written
-    /// to `inputGradient`.
+    /// Forward and backward at once: `loss` gets the output and overwrites it with its gradient. The features become their own
+    /// gradient.
     func learn(
-        _ features: FeatureMap, into inputGradient: FeatureMap, _ execution: Execution, loss: (FeatureMap) -> Void
+        _ features: FeatureMap, _ execution: Execution, loss: (FeatureMap) -> Void
     ) throws(ULDorError) {
         try execution.scratch { () throws(ULDorError) in
             let rows = asRows(features)
@@ -55,7 +55,7 @@ final class BoxHead {
             try execution.maskGradient(g7, by: second)
             try fc7.backward(first, g7, into: g6, execution)
             try execution.maskGradient(g6, by: first)
-            try fc6.backward(rows, g6, into: asRows(inputGradient), execution)
+            try fc6.backward(rows, g6, into: rows, execution)
         }
     }
 

@@ -59,9 +59,9 @@ final class MaskHead {
     }
 
     /// Forward and backward at once: `loss` gets the logits of some regions and the index of the first, and overwrites them with their
-    /// gradient. The features' gradient is written to `inputGradient`.
+    /// gradient. The features become their own gradient.
     func learn(
-        _ features: FeatureMap, into inputGradient: FeatureMap, _ execution: Execution, loss: (FeatureMap, Int) -> Void
+        _ features: FeatureMap, _ execution: Execution, loss: (FeatureMap, Int) -> Void
     ) throws(ULDorError) {
         try execution.scratch { () throws(ULDorError) in
             var hidden = [features]
@@ -78,7 +78,9 @@ final class MaskHead {
             } while first < last.batch && !execution.isMeasuring
             for index in convolutions.indices.reversed() {
                 try execution.maskGradient(above, by: hidden[index + 1])
-                let below = index == 0 ? inputGradient : try execution.map(like: hidden[index])
+                // What lies above has been read for the last time.
+                let isAsLarge = hidden[index + 1].channels == hidden[index].channels
+                let below = index == 0 ? features : isAsLarge ? hidden[index + 1] : try execution.map(like: hidden[index])
                 try convolutions[index].backward(hidden[index], above, into: below, execution)
                 above = below
             }

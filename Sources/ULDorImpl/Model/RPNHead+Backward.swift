@@ -4,17 +4,17 @@ struct PyramidPlace: BitwiseCopyable, Equatable {
 }
 
 extension RPNHead {
-    /// Adds the gradient of the features to `pyramidGradient`. `gradient` is that of the output at `places`, one row each.
+    /// Forward and backward at `places` alone: `loss` gets the outputs there, a row each, and adds their gradient to its second
+    /// map. The features' gradient is added to `pyramidGradient`; without one there is no backward pass.
     ///
     /// A few hundred anchors are sampled among tens of thousands, so the gradient is zero nearly everywhere: only the neighbourhoods
-    /// of those places go through the 3 x 3 convolution again, as rows of a matrix. Heads of several convolutions take the long way.
-    func backward(
-        _ pyramid: Pyramid, _ places: UnsafePointer<PyramidPlace>, count: Int, _ gradient: FeatureMap,
-        to pyramidGradient: Pyramid,
-        _ execution: Execution
+    /// of those places go through the 3 x 3 convolution, as rows of a matrix. Heads of several convolutions take the long way.
+    func learn(
+        _ pyramid: Pyramid, _ places: UnsafePointer<PyramidPlace>, count: Int, to pyramidGradient: Pyramid?,
+        _ execution: Execution, loss: (_ output: FeatureMap, _ gradient: FeatureMap) -> Void
     ) throws(ULDorError) {
         guard convolutions.count == 1, let learned = convolutions[0].learned else {
-            return try backwardDensely(pyramid, places, count: count, gradient, to: pyramidGradient, execution)
+            return try learnDensely(pyramid, places, count: count, to: pyramidGradient, execution, loss: loss)
         }
         try execution.scratch { () throws(ULDorError) in
             let channels = convolutions[0].channels
@@ -24,6 +24,11 @@ extension RPNHead {
             let rows = try execution.map(count, 1, 1, channels * 9)
             if !execution.isMeasuring { gather(pyramid, places, into: rows) }
             let hidden = try convolution.forward(rows, relu: true, execution)
+            let output = try predictor.forward(hidden, relu: false, execution)
+            let gradient = try execution.map(like: output)
+            execution.zero(gradient)
+            if !execution.isMeasuring { loss(output, gradient) }
+            guard let pyramidGradient else { return }
             let above = try execution.map(like: hidden), below = try execution.map(like: rows)
             try predictor.backward(hidden, gradient, into: above, execution)
             try execution.maskGradient(above, by: hidden)
@@ -33,7 +38,37 @@ extension RPNHead {
     }
 
     /// The same by way of whole maps: a head of any number of convolutions.
-    func backwardDensely(
+    func learnDensely(
+        _ pyramid: Pyramid, _ places: UnsafePointer<PyramidPlace>, count: Int, to pyramidGradient: Pyramid?,
+        _ execution: Execution, loss: (_ output: FeatureMap, _ gradient: FeatureMap) -> Void
+    ) throws(ULDorError) {
+        try execution.scratch { () throws(ULDorError) in
+            let output = try execution.map(count, 1, 1, predictor.outChannels), gradient = try execution.map(like: output)
+            execution.zero(gradient)
+            try forwardDensely(pyramid, places, into: output, execution)
+            if !execution.isMeasuring { loss(output, gradient) }
+            guard let pyramidGradient else { return }
+            try backwardDensely(pyramid, places, count: count, gradient, to: pyramidGradient, execution)
+        }
+    }
+
+    private func forwardDensely(
+        _ pyramid: Pyramid, _ places: UnsafePointer<PyramidPlace>, into rows: FeatureMap, _ execution: Execution
+    ) throws(ULDorError) {
+        for level in 0..<Pyramid.levels {
+            try execution.scratch { () throws(ULDorError) in
+                let output = try execution.map(1, pyramid[level].height, pyramid[level].width, predictor.outChannels)
+                try execution.directly { () throws(ULDorError) in try forward(pyramid[level], into: output, execution) }
+                guard !execution.isMeasuring else { return }
+                for row in 0..<rows.batch where Int(places[row].level) == level {
+                    (rows.data + row * rows.channels).update(
+                        from: output.data + Int(places[row].location) * output.channels, count: rows.channels)
+                }
+            }
+        }
+    }
+
+    private func backwardDensely(
         _ pyramid: Pyramid, _ places: UnsafePointer<PyramidPlace>, count: Int, _ gradient: FeatureMap,
         to pyramidGradient: Pyramid,
         _ execution: Execution

@@ -15,7 +15,7 @@ final class Learner {
     private let selection: SampleSelection
     private let targets: MaskTargets
     /// Regions that go through a head together: what lies between its layers is large.
-    private static let boxBatch = 128, maskBatch = 16
+    private static let boxBatch = 512, maskBatch = 32
 
     /// The forward pass is direct but for the mask head: Winograd's rounding, harmless in itself, decides which units a ReLU cuts
     /// off, and each of these is a step in the gradient of all that lies before it (docs/accuracy.md). The backward pass has no
@@ -69,8 +69,8 @@ final class Learner {
                 samples.append(try selection.room(execution))
                 guard index != last else { break }
                 try execution.scratch { () throws(ULDorError) in
-                    let (_, heads) = try glance(examples[index])
-                    try select(heads, examples[index], draw, injected?[index], into: &samples[index])
+                    let pyramid = try glance(examples[index])
+                    try select(pyramid, examples[index], draw, injected?[index], into: &samples[index])
                 }
             }
             var normalisers = Normalisers()
@@ -78,7 +78,7 @@ final class Learner {
                 try execution.scratch { () throws(ULDorError) in
                     let seen = try look(examples[index])
                     if index == last {
-                        try select(seen.heads, examples[index], draw, injected?[index], into: &samples[index])
+                        try select(seen.pyramid, examples[index], draw, injected?[index], into: &samples[index])
                         normalisers = try total(samples, normalise)
                     }
                     let own = try learn(seen, examples[index], samples[index], normalisers)
@@ -96,14 +96,12 @@ final class Learner {
         try execution.pass { () throws(ULDorError) in
             losses = Losses()
             var samples = try selection.room(execution)
-            let (pyramid, heads) = try glance(example)
+            let pyramid = try glance(example)
             try execution.scratch { () throws(ULDorError) in
-                try select(heads, example, Draw(seed: seed, epoch: 0), nil, into: &samples)
+                try select(pyramid, example, Draw(seed: seed, epoch: 0), nil, into: &samples)
             }
             let normalisers = try total([samples], nil)
-            if !execution.isMeasuring {
-                losses = losses + LossTerms.proposals(heads, samples, model.rpn.anchors, normalisers, rows: nil)
-            }
+            losses = losses + (try learnProposals(pyramid, samples, normalisers, into: nil))
             try eachBatch(samples.regionCount, Self.boxBatch) { (first, count) throws(ULDorError) in
                 let features = try detector.boxPooler.forward(pyramid, samples.boxes + first, count: count, execution)
                 let output = try model.box.output(regions: count, execution)
@@ -132,7 +130,7 @@ final class Learner {
     private struct Seen {
         var backbone: Backbone.Trace
         var merged: BackboneFeatures
-        var pyramid, heads: Pyramid
+        var pyramid: Pyramid
     }
 
     func input(_ example: Example) throws(ULDorError) -> FeatureMap {
@@ -150,21 +148,20 @@ final class Learner {
             let backbone = try model.backbone.trace(map, execution)
             let pyramid = try model.pyramid.output(height: map.height, width: map.width, execution)
             let merged = try model.pyramid.trace(backbone.features, into: pyramid, execution)
-            return Seen(backbone: backbone, merged: merged, pyramid: pyramid, heads: try detector.heads(pyramid, execution))
+            return Seen(backbone: backbone, merged: merged, pyramid: pyramid)
         }
     }
 
     /// The same without keeping what a backward pass would read.
-    private func glance(_ example: Example) throws(ULDorError) -> (pyramid: Pyramid, heads: Pyramid) {
+    private func glance(_ example: Example) throws(ULDorError) -> Pyramid {
         let map = try input(example)
-        return try execution.directly { () throws(ULDorError) in
-            let pyramid = try detector.features(map, execution)
-            return (pyramid, try detector.heads(pyramid, execution))
-        }
+        return try execution.directly { () throws(ULDorError) in try detector.features(map, execution) }
     }
 
+    /// The RPN head over whole maps is for its proposals alone, so Winograd's rounding does no harm; its losses are computed at the
+    /// samples.
     private func select(
-        _ heads: Pyramid, _ example: Example, _ draw: Draw, _ injected: InjectedSamples?, into samples: inout ImageSamples
+        _ pyramid: Pyramid, _ example: Example, _ draw: Draw, _ injected: InjectedSamples?, into samples: inout ImageSamples
     ) throws(ULDorError) {
         func random(_ purpose: SeededRandom.Purpose) -> SeededRandom {
             SeededRandom(seed: draw.seed, epoch: draw.epoch, image: example.index, purpose: purpose)
@@ -173,9 +170,10 @@ final class Learner {
         let execution = execution
         try execution.scratch { () throws(ULDorError) in
             try selection.selectAnchors(
-                heads, example, random: random(.anchors), injected: injected, into: &chosen, execution)
+                pyramid, example, random: random(.anchors), injected: injected, into: &chosen, execution)
         }
         try execution.scratch { () throws(ULDorError) in
+            let heads = try detector.heads(pyramid, execution)
             let regions = try detector.proposals.filter(heads, size: example.size, execution)
             try selection.selectRegions(
                 regions, example, random: random(.regions), injected: injected, usesMasks: options.usesMasks, into: &chosen,
@@ -204,28 +202,29 @@ final class Learner {
         var losses = Losses()
         let gradient = try pyramid.map { (features) throws(ULDorError) in try execution.map(like: features) }
         for level in 0..<Pyramid.levels { execution.zero(gradient[level]) }
-        if samples.placeCount > 0 {
-            try execution.scratch { () throws(ULDorError) in
-                let rows = try execution.map(samples.placeCount, 1, 1, model.rpn.predictor.outChannels)
-                execution.zero(rows)
-                if !execution.isMeasuring {
-                    losses = losses + LossTerms.proposals(seen.heads, samples, model.rpn.anchors, normalisers, rows: rows)
-                }
-                try model.rpn.backward(
-                    pyramid, samples.places, count: samples.placeCount, rows, to: gradient, execution)
-            }
-        }
+        losses = losses + (try learnProposals(pyramid, samples, normalisers, into: gradient))
         try eachBatch(samples.regionCount, Self.boxBatch) { (first, count) throws(ULDorError) in
             let boxes = samples.boxes + first
             let features = try detector.boxPooler.forward(pyramid, boxes, count: count, execution)
-            let below = try execution.map(like: features)
-            try model.box.learn(features, into: below, execution) {
+            try model.box.learn(features, execution) {
                 losses = losses + LossTerms.regions($0, samples, first: first, classes: model.box.classes, normalisers)
             }
-            try detector.boxPooler.backward(below, boxes, count: count, to: gradient, execution)
+            try detector.boxPooler.backward(features, boxes, count: count, to: gradient, execution)
         }
         losses = losses + (try learnMasks(pyramid, example, samples, normalisers, into: gradient))
         try learnBackbone(seen, gradient)
+        return losses
+    }
+
+    /// Without `gradient` the losses alone.
+    private func learnProposals(
+        _ pyramid: Pyramid, _ samples: ImageSamples, _ normalisers: Normalisers, into gradient: Pyramid?
+    ) throws(ULDorError) -> Losses {
+        var losses = Losses()
+        guard samples.placeCount > 0 else { return losses }
+        try model.rpn.learn(pyramid, samples.places, count: samples.placeCount, to: gradient, execution) {
+            losses = LossTerms.proposals($0, samples, model.rpn.anchors, normalisers, into: $1)
+        }
         return losses
     }
 
@@ -239,15 +238,14 @@ final class Learner {
             let boxes = samples.boxes + first
             let wanted = try wantedMasks(example, samples, first: first, count: count)
             let features = try detector.maskPooler.forward(pyramid, boxes, count: count, execution)
-            let below = try execution.map(like: features)
             let cells = targets.size * targets.size
-            try model.mask.learn(features, into: below, execution) { logits, offset in
+            try model.mask.learn(features, execution) { logits, offset in
                 losses =
                     losses
                     + LossTerms.masks(
                         logits, samples, first: first + offset, targets: wanted + offset * cells, normalisers)
             }
-            try detector.maskPooler.backward(below, boxes, count: count, to: gradient, execution)
+            try detector.maskPooler.backward(features, boxes, count: count, to: gradient, execution)
         }
         return losses
     }

@@ -16,23 +16,21 @@ enum LossTerms {
         (Swift.max(logit, 0) - logit * target + log1p(exp(-abs(logit))), 1 / (1 + exp(-logit)) - target)
     }
 
-    /// torchvision's RegionProposalNetwork.compute_loss. `heads` are the RPN head's outputs for each level. With `rows`, the
-    /// gradient at each of ``ImageSamples/places`` is added to its row.
+    /// torchvision's RegionProposalNetwork.compute_loss. `output` are the RPN head's rows at ``ImageSamples/places``; their gradient
+    /// is added to `gradient`.
     static func proposals(
-        _ heads: Pyramid, _ samples: ImageSamples, _ anchors: Int, _ normalisers: Normalisers, rows: FeatureMap?
+        _ output: FeatureMap, _ samples: ImageSamples, _ anchors: Int, _ normalisers: Normalisers, into gradient: FeatureMap
     ) -> Losses {
         var losses = Losses()
         for index in 0..<samples.anchorCount {
             let sample = samples.anchors[index], anchor = Int(sample.anchor), deltas = anchors + anchor * 4
-            let place = samples.places[Int(sample.place)], head = heads[Int(place.level)]
-            let output = head.data + Int(place.location) * head.channels
-            let gradient = rows.map { $0.data + Int(sample.place) * $0.channels }
-            let (value, slope) = crossEntropy(Double(output[anchor]), sample.isLesion ? 1 : 0)
+            let first = Int(sample.place) * output.channels
+            let row = output.data + first, slopes = gradient.data + first
+            let (value, slope) = crossEntropy(Double(row[anchor]), sample.isLesion ? 1 : 0)
             losses.objectness += value / normalisers.anchors
-            gradient?[anchor] += Float(slope / normalisers.anchors)
+            slopes[anchor] += Float(slope / normalisers.anchors)
             guard sample.isLesion else { continue }
-            losses.rpnBox += box(
-                output + deltas, sample.target, normalisers.anchors, into: gradient.map { $0 + deltas })
+            losses.rpnBox += box(row + deltas, sample.target, normalisers.anchors, into: slopes + deltas)
         }
         return losses
     }
@@ -84,13 +82,13 @@ enum LossTerms {
     /// Four deltas; their gradient is written to `gradient`, which may be they.
     private static func box(
         _ deltas: UnsafePointer<Float>, _ target: (Float, Float, Float, Float), _ normaliser: Double,
-        into gradient: UnsafeMutablePointer<Float>?
+        into gradient: UnsafeMutablePointer<Float>
     ) -> Double {
         var loss = 0.0
         for (index, wanted) in [target.0, target.1, target.2, target.3].enumerated() {
             let (value, slope) = smoothL1(Double(deltas[index]) - Double(wanted))
             loss += value / normaliser
-            gradient?[index] = Float(slope / normaliser)
+            gradient[index] = Float(slope / normaliser)
         }
         return loss
     }

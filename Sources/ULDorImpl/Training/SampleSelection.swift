@@ -24,13 +24,13 @@ struct SampleSelection {
             regionCount: regionSampler.count, maskCount: regionSampler.mostPositive)
     }
 
-    /// `heads` gives the levels' sizes.
+    /// `pyramid` gives the levels' sizes.
     func selectAnchors(
-        _ heads: Pyramid, _ example: Example, random: SeededRandom, injected: InjectedSamples?, into samples: inout ImageSamples,
+        _ pyramid: Pyramid, _ example: Example, random: SeededRandom, injected: InjectedSamples?, into samples: inout ImageSamples,
         _ execution: Execution
     ) throws(ULDorError) {
         let perLocation = anchors.perLocation
-        let counts = (0..<Pyramid.levels).map { heads[$0].pixels * perLocation }
+        let counts = (0..<Pyramid.levels).map { pyramid[$0].pixels * perLocation }
         let count = counts.reduce(0, +)
         guard count < Int(Int32.max) else { throw .tooLarge("anchors") }
         let boxes: UnsafeMutablePointer<Box> = try execution.take(count: count)
@@ -42,7 +42,7 @@ struct SampleSelection {
 
         var first = 0
         for level in 0..<Pyramid.levels {
-            let map = heads[level]
+            let map = pyramid[level]
             let strideX = anchors.stride(level: level, padded: example.size.paddedWidth, cells: map.width)
             let strideY = anchors.stride(level: level, padded: example.size.paddedHeight, cells: map.height)
             for place in 0..<counts[level] {

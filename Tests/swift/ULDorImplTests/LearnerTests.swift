@@ -30,7 +30,7 @@ private let two = [
 ]
 
 @Suite struct LearnerTests {
-    /// The RPN's gradient at the sampled places alone is that of whole maps.
+    /// The RPN's outputs and gradients at the sampled places alone are those of whole maps.
     @Test func sparseRPN() throws {
         let learner = try learner(), execution = learner.execution, head = learner.model.rpn
         let places = [
@@ -39,7 +39,7 @@ private let two = [
             PyramidPlace(level: 1, location: 5), PyramidPlace(level: 4, location: 0),
         ]
         var gradients: [[Float]] = []
-        var features: [[Float]] = []
+        var features: [[Float]] = [], outputs: [[Float]] = []
         for isSparse in [true, false] {
             learner.parameters.gradients.elements.update(repeating: 0)
             try execution.pass { () throws(ULDorError) in
@@ -60,10 +60,14 @@ private let two = [
                     }
                     fill(rows)
                 }
+                func loss(_ found: FeatureMap, _ gradient: FeatureMap) {
+                    outputs.append(Array(UnsafeBufferPointer(start: found.data, count: found.count)))
+                    gradient.data.update(from: rows.data, count: rows.count)
+                }
                 if isSparse {
-                    try head.backward(input, places, count: places.count, rows, to: output, execution)
+                    try head.learn(input, places, count: places.count, to: output, execution, loss: loss)
                 } else {
-                    try head.backwardDensely(input, places, count: places.count, rows, to: output, execution)
+                    try head.learnDensely(input, places, count: places.count, to: output, execution, loss: loss)
                 }
                 guard !execution.isMeasuring else { return }
                 features.append(
@@ -72,7 +76,7 @@ private let two = [
             gradients.append(Array(learner.parameters.gradients.elements))
         }
         #expect(gradients[0].contains { $0 != 0 })
-        for pair in [gradients, features] {
+        for pair in [gradients, features, outputs] {
             let largest = pair[1].map(abs).max() ?? 0
             #expect(zip(pair[0], pair[1]).allSatisfy { abs($0 - $1) <= 1e-5 * largest })
         }
