@@ -15,7 +15,7 @@ final class Learner {
     private let selection: SampleSelection
     private let targets: MaskTargets
     /// Regions that go through a head together: what lies between its layers is large.
-    private static let boxBatch = 512, maskBatch = 32
+    private static let boxBatch = 256, maskBatch = 26
 
     /// The forward pass is direct but for the mask head: Winograd's rounding, harmless in itself, decides which units a ReLU cuts
     /// off, and each of these is a step in the gradient of all that lies before it (docs/accuracy.md). The backward pass has no
