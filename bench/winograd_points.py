@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Rounding of Winograd's F(4 x 4, 3 x 3) for several sets of points, and the search that chose the library's.
+"""Rounding of Winograd's F(4 x 4, 3 x 3) for several sets of points, of F(2 x 2, 3 x 3), and the search that chose the library's.
 
     python bench/winograd_points.py              # the table of docs/performance.md
     python bench/winograd_points.py --search     # pairs +-a, +-b among multiples of 1/8, best first
@@ -17,9 +17,10 @@ from typing import List, Sequence, Tuple
 import numpy as np
 
 Matrix = np.ndarray
-OUTPUTS, TAPS = 4, 3
+TAPS = 3
 LIBRARY = (0, Fraction(5, 8), Fraction(-5, 8), Fraction(3, 2), Fraction(-3, 2))
-SETS = [(0, 1, -1, 2, -2), (0, 1, -1, 2, Fraction(-1, 2)), (0, Fraction(3, 4), Fraction(-3, 4), Fraction(3, 2), Fraction(-3, 2)), LIBRARY]
+SETS = [(0, 1, -1, 2, -2), (0, 1, -1, 2, Fraction(-1, 2)), (0, Fraction(3, 4), Fraction(-3, 4), Fraction(3, 2), Fraction(-3, 2)), LIBRARY,
+        (0, 1, -1)]
 
 
 def _times(a: Sequence[Fraction], b: Sequence[Fraction]) -> List[Fraction]:
@@ -32,10 +33,11 @@ def _times(a: Sequence[Fraction], b: Sequence[Fraction]) -> List[Fraction]:
 
 
 def matrices(points: Sequence[Fraction]) -> Tuple[Matrix, Matrix, Matrix]:
-    """A', G and B' for these points and infinity."""
+    """A', G and B' for these points and infinity: as many products as points, and one output fewer for each tap but the first."""
     points = [Fraction(point) for point in points]
-    size = OUTPUTS + TAPS - 1
-    output = [[point**i for point in points] + [Fraction(i == OUTPUTS - 1)] for i in range(OUTPUTS)]
+    size = len(points) + 1
+    outputs = size - TAPS + 1
+    output = [[point**i for point in points] + [Fraction(i == outputs - 1)] for i in range(outputs)]
     filters, inputs = [], []
     for point in points:
         scale, others = Fraction(1), [Fraction(1)]
@@ -52,22 +54,35 @@ def matrices(points: Sequence[Fraction]) -> Tuple[Matrix, Matrix, Matrix]:
     return tuple(np.array([[float(x) for x in row] for row in matrix]) for matrix in (output, filters, inputs))
 
 
-def error(points: Sequence[Fraction], channels: int, tiles: int, out: int) -> Tuple[float, float]:
-    """Root mean square and largest error."""
-    a, g, b = matrices(points)
-    random = np.random.default_rng(0)
-    data = np.maximum(random.standard_normal((tiles, channels, 6, 6)), 0).astype(np.float32)
-    weights = (random.standard_normal((out, channels, 3, 3)) * np.sqrt(2 / (9 * channels))).astype(np.float32)
-    exact = sum(np.einsum("tcij,kc->tkij", data[:, :, y:y + 4, x:x + 4].astype(float), weights[:, :, y, x].astype(float))
-                for y in range(3) for x in range(3))
-    single = [matrix.astype(np.float32) for matrix in (a, g, b)]
+def winograd(points: Sequence[Fraction], data: Matrix, weights: Matrix) -> Matrix:
+    """Outputs of the tiles, in float32."""
+    single = [matrix.astype(np.float32) for matrix in matrices(points)]
     u = np.einsum("ia,kcab->ikcb", single[1], weights)
     u = np.einsum("jb,ikcb->ijkc", single[1], u)
     v = np.einsum("ia,tcab->tcib", single[2], data)
     v = np.einsum("jb,tcib->ijtc", single[2], v)
     products = np.matmul(v, u.transpose(0, 1, 3, 2))
     sums = np.einsum("pi,ijtk->pjtk", single[0], products)
-    sums = np.einsum("qj,pjtk->tkpq", single[0], sums)
+    return np.einsum("qj,pjtk->tkpq", single[0], sums)
+
+
+def direct(data: Matrix, weights: Matrix) -> Matrix:
+    """The same as one matrix product over channels and taps."""
+    windows = np.lib.stride_tricks.sliding_window_view(data, (TAPS, TAPS), axis=(2, 3)).transpose(0, 2, 3, 1, 4, 5)
+    rows = np.ascontiguousarray(windows).reshape(-1, data.shape[1] * TAPS * TAPS)
+    return np.matmul(rows, weights.reshape(len(weights), -1).T).reshape(*windows.shape[:3], -1).transpose(0, 3, 1, 2)
+
+
+def error(points: Sequence[Fraction], channels: int, tiles: int, out: int) -> Tuple[float, float]:
+    """Root mean square and largest error; no points: of direct sums, of tiles of 4 x 4."""
+    size = len(points) + 1 if points else 6
+    outputs = size - TAPS + 1
+    random = np.random.default_rng(0)
+    data = np.maximum(random.standard_normal((tiles, channels, size, size)), 0).astype(np.float32)
+    weights = (random.standard_normal((out, channels, 3, 3)) * np.sqrt(2 / (9 * channels))).astype(np.float32)
+    exact = sum(np.einsum("tcij,kc->tkij", data[:, :, y:y + outputs, x:x + outputs].astype(float), weights[:, :, y, x].astype(float))
+                for y in range(3) for x in range(3))
+    sums = winograd(points, data, weights) if points else direct(data, weights)
     difference = np.abs(sums - exact)
     return float(np.sqrt((difference**2).mean()) / exact.std()), float(difference.max() / exact.std())
 
@@ -82,9 +97,10 @@ def main() -> None:
             print(f"+-{a}, +-{b}: rms {rms:.2e}, largest {largest:.1e}")
         return
     print("| points (and infinity) | 64 channels, rms / largest | 256 | 512 |\n|---|---|---|---|")
-    for points in SETS:
+    for points in [*SETS, ()]:
         cells = [" / ".join(f"{value:.1e}" for value in error(points, channels, 128, 8)) for channels in (64, 256, 512)]
-        print(f"| {', '.join(str(point) for point in points)} | {' | '.join(cells)} |")
+        name = ", ".join(str(point) for point in points) + (": F(2 x 2, 3 x 3)" if len(points) == 3 else "")
+        print(f"| {name or 'direct'} | {' | '.join(cells)} |")
 
 
 if __name__ == "__main__":

@@ -1194,7 +1194,7 @@ typedef struct uldor_gradients_options {
     int32_t trainable_layers;         /* stages of the backbone that learn, counted from the last, 0..5; 5: the stem, too */
     int32_t threads;                  /* 1..1024; 0: all cores that the process may use */
     int32_t instructions;             /* ULDOR_INSTRUCTIONS_* */
-    int32_t exact;                    /* non-zero: direct convolutions in the backward pass, too; the forward pass has no others */
+    int32_t exact;                    /* non-zero: every convolution is computed directly */
     int32_t steps;                    /* 0: gradients; 1..1000: so many steps of SGD on the same batch */
     float rate, momentum, decay;      /* of those steps; 1e-3, 0.9, 1e-4 */
 } uldor_gradients_options;

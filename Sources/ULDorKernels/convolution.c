@@ -35,6 +35,17 @@ static void direct(const void *context, int64_t index, int32_t worker)
                          w->scratch + worker * w->plan->worker_floats);
 }
 
+static const uk_winograd *winograd_of(const work *w)
+{
+    return w->plan->winograd_side == 4 ? &w->table->winograd_4 : &w->table->winograd_2;
+}
+
+/* Floats of one panel's transformed filters. */
+static int64_t filter_floats(const work *w)
+{
+    return UK_WINOGRAD_PLACES(w->plan->winograd_side) * UK_WINOGRAD_PLANE(w->conv->channels);
+}
+
 /* A panel's channels are transformed in four jobs: few panels are work for many threads, too. */
 enum { FILTER_PARTS = 4 };
 
@@ -45,24 +56,23 @@ static void filters(const void *context, int64_t index, int32_t worker)
     int32_t panel = (int32_t)(index / FILTER_PARTS), channels = w->conv->channels;
     int32_t first = part(channels, FILTER_PARTS, index % FILTER_PARTS);
     int32_t end = part(channels, FILTER_PARTS, index % FILTER_PARTS + 1);
-    w->table->winograd_filters(w->conv, w->panel_begin + panel, first, end - first,
-                               w->shared + (int64_t)panel * 36 * UK_WINOGRAD_PLANE(channels));
+    winograd_of(w)->filters(w->conv, w->panel_begin + panel, first, end - first, w->shared + panel * filter_floats(w));
 }
 
 static void winograd(const void *context, int64_t index, int32_t worker)
 {
     const work *w = context;
     piece p = piece_of(w, index);
-    const float *transformed = w->shared + (int64_t)(p.panel_begin - w->panel_begin) * 36 * UK_WINOGRAD_PLANE(w->conv->channels);
-    w->table->winograd_job(w->exec, w->conv, p.begin, p.count, p.panel_begin, p.panel_end, transformed,
-                           w->scratch + worker * w->plan->worker_floats);
+    const float *transformed = w->shared + (p.panel_begin - w->panel_begin) * filter_floats(w);
+    winograd_of(w)->job(w->exec, w->conv, p.begin, p.count, p.panel_begin, p.panel_end, transformed,
+                        w->scratch + worker * w->plan->worker_floats);
 }
 
 int uk_convolve(const uk_exec *exec, const uk_table *table, const uk_conv *conv, const uk_conv_plan *plan, float *scratch)
 {
     work w = {exec, table, conv, plan, plan->rows, 0, uk_all_panels(conv), scratch, scratch + plan->shared_floats};
     int64_t jobs = (int64_t)plan->blocks * plan->splits;
-    if (!plan->is_winograd) return uk_parallel_for(exec, jobs, direct, &w);
+    if (plan->winograd_side == 0) return uk_parallel_for(exec, jobs, direct, &w);
     int32_t panels = w.panel_end;
     for (w.panel_begin = 0; w.panel_begin < panels; w.panel_begin += plan->pass_panels) {
         w.panel_end = panels - w.panel_begin < plan->pass_panels ? panels : w.panel_begin + plan->pass_panels;

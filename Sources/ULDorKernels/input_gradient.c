@@ -133,7 +133,7 @@ static int32_t group_channels(const uk_gradient *g, int32_t first)
     return left < most ? left : most;
 }
 
-int64_t uk_input_gradient_floats(const uk_table *table, const uk_gradient *g, int32_t threads, bool exact)
+int64_t uk_input_gradient_floats(const uk_table *table, const uk_gradient *g, int32_t threads, int32_t algorithms)
 {
     int64_t most = 0;
     int32_t last = (uk_panels(g->channels) - 1) / group_of(g) * group_of(g);
@@ -143,7 +143,7 @@ int64_t uk_input_gradient_floats(const uk_table *table, const uk_gradient *g, in
         uk_conv conv = phase_of(g, phase / g->stride, phase % g->stride, y, x);
         for (int32_t first = 0;; first = last) {
             conv.out_channels = group_channels(g, first);
-            int64_t floats = uk_plan_convolution(table, &conv, threads, exact).scratch_floats;
+            int64_t floats = uk_plan_convolution(table, &conv, threads, algorithms).scratch_floats;
             if (floats > most) most = floats;
             if (first == last) break;
         }
@@ -166,8 +166,8 @@ static void clear_row(const void *context, int64_t index, int32_t worker)
 }
 
 /* One phase, a group of input channels after another. */
-static int convolve_groups(const uk_exec *exec, const uk_table *table, packing *p, uk_conv conv, bool exact, const float *bias,
-                           float *scratch)
+static int convolve_groups(const uk_exec *exec, const uk_table *table, packing *p, uk_conv conv, int32_t algorithms,
+                           const float *bias, float *scratch)
 {
     const uk_gradient *g = p->g;
     float *to = conv.output.data;
@@ -181,14 +181,14 @@ static int convolve_groups(const uk_exec *exec, const uk_table *table, packing *
         conv.bias = bias;
         conv.output.data = to + p->first_panel * UK_PANEL;
         if (g->adds) conv.residual.data = conv.output.data;
-        uk_conv_plan plan = uk_plan_convolution(table, &conv, exec->threads, exact);
+        uk_conv_plan plan = uk_plan_convolution(table, &conv, exec->threads, algorithms);
         status = uk_convolve(exec, table, &conv, &plan, scratch);
         if (status != UK_OK) return status;
     }
     return UK_OK;
 }
 
-int uk_input_gradient(const uk_exec *exec, const uk_table *table, const uk_gradient *g, bool exact, float *scratch)
+int uk_input_gradient(const uk_exec *exec, const uk_table *table, const uk_gradient *g, int32_t algorithms, float *scratch)
 {
     float *bias = scratch, *packed = bias + (int64_t)uk_panels(g->channels) * UK_PANEL, *rest = packed + packed_floats(g);
     memset(bias, 0, (size_t)(packed - bias) * sizeof *bias);
@@ -202,7 +202,7 @@ int uk_input_gradient(const uk_exec *exec, const uk_table *table, const uk_gradi
             if (!g->adds) status = uk_parallel_for(exec, (int64_t)g->batch * conv.output.height, clear_row, &c);
             continue;
         }
-        status = convolve_groups(exec, table, &p, conv, exact, bias, rest);
+        status = convolve_groups(exec, table, &p, conv, algorithms, bias, rest);
     }
     return status;
 }

@@ -13,24 +13,25 @@ int32_t uk_panels(int32_t out_channels) { return (out_channels + UK_PANEL - 1) /
 
 int32_t uk_all_panels(const uk_conv *conv) { return uk_panels(conv->out_channels) * (conv->places > 1 ? conv->places : 1); }
 
-static int64_t tiles_of(const uk_conv *conv)
+static int64_t tiles_of(const uk_conv *conv, int32_t side)
 {
-    return (int64_t)conv->batch * up(conv->output.height, 4) * up(conv->output.width, 4);
+    return (int64_t)conv->batch * up(conv->output.height, side) * up(conv->output.width, side);
 }
 
 /*
- * Time of the two algorithms in units of one register tile's step (a row times a panel of 16). Transforms are counted in the
- * same unit, as measured with AVX2 and AVX-512 (docs/performance.md); what matters is the small maps, where the filters' own
- * transform outweighs what it saves.
+ * Time of Winograd and direct convolution in units of one register tile's step (a row times a panel of 16). Transforms are counted in the
+ * same unit, as measured with AVX2 and AVX-512 (docs/performance.md; those of 2 x 2 tiles with AVX2 alone); what matters is the
+ * small maps, where the filters' own transform outweighs what it saves.
  */
-static bool is_winograd_faster(const uk_table *table, const uk_conv *conv)
+static bool is_winograd_faster(const uk_table *table, const uk_conv *conv, int32_t side)
 {
-    double tiles = (double)tiles_of(conv), channels = conv->channels, panels = uk_panels(conv->out_channels);
+    double tiles = (double)tiles_of(conv, side), channels = conv->channels, panels = uk_panels(conv->out_channels);
     double pixels = (double)conv->batch * conv->output.height * conv->output.width;
-    double filters = 80 * channels * panels, around = 12 * tiles * (channels + 16 * panels);
+    double filter = side == 4 ? 80 : 60, tile = side == 4 ? 12 : 4;
+    double filters = filter * channels * panels, around = tile * tiles * (channels + 16 * panels);
     /* A register tile of few rows waits for its own sums: it takes the time of four rows at least. */
     double rows = tiles < 4 && table->tile_rows >= 4 ? 4 : tiles;
-    return 36 * rows * channels * panels + 2 * (filters + around) < 9 * pixels * channels * panels;
+    return UK_WINOGRAD_PLACES(side) * rows * channels * panels + 2 * (filters + around) < 9 * pixels * channels * panels;
 }
 
 /*
@@ -79,32 +80,33 @@ static uk_conv_plan plan_direct(const uk_table *table, const uk_conv *conv, int3
     return plan;
 }
 
-static uk_conv_plan plan_winograd(const uk_table *table, const uk_conv *conv, int32_t threads)
+static uk_conv_plan plan_winograd(const uk_table *table, const uk_conv *conv, int32_t threads, int32_t side)
 {
     /* Transformed filters at a time, in floats: what the last cache holds beside the rest. */
     enum { FILTERS = 2600000 };
-    uk_conv_plan plan = {.is_winograd = true, .rows = tiles_of(conv)};
-    int32_t panels = uk_panels(conv->out_channels);
-    int64_t panel_floats = 36 * UK_WINOGRAD_PLANE(conv->channels);
+    uk_conv_plan plan = {.winograd_side = side, .rows = tiles_of(conv, side)};
+    int32_t panels = uk_panels(conv->out_channels), places = UK_WINOGRAD_PLACES(side);
+    int64_t panel_floats = places * UK_WINOGRAD_PLANE(conv->channels);
     plan.pass_panels = (int32_t)least(panels, most(FILTERS / panel_floats / table->tile_panels, 1) * table->tile_panels);
     int32_t passes = (int32_t)up(panels, plan.pass_panels);
     plan.pass_panels = (int32_t)up(up(panels, passes), table->tile_panels) * table->tile_panels;
     cut(&plan, table, plan.pass_panels, UK_WINOGRAD_TILES, threads);
     int64_t rows = least(plan.rows, UK_WINOGRAD_TILES);
     plan.shared_floats = plan.pass_panels * panel_floats;
-    plan.worker_floats = 36 * (rows * conv->channels + 16) + 36 * (rows * UK_WINOGRAD_PANELS * UK_PANEL + 16);
+    plan.worker_floats = places * (rows * conv->channels + 16) + places * (rows * UK_WINOGRAD_PANELS * UK_PANEL + 16);
     plan.scratch_floats = plan.shared_floats + workers(plan.rows, table, plan.pass_panels, threads) * plan.worker_floats;
     return plan;
 }
 
-uk_conv_plan uk_plan_convolution(const uk_table *table, const uk_conv *conv, int32_t threads, bool exact)
+uk_conv_plan uk_plan_convolution(const uk_table *table, const uk_conv *conv, int32_t threads, int32_t algorithms)
 {
     uk_conv_plan direct = plan_direct(table, conv, threads);
     bool fits = conv->kernel_h == 3 && conv->kernel_w == 3 && conv->stride == 1 && conv->pad == 1 && conv->channels % 16 == 0 &&
                 conv->places <= 1;
-    if (exact || !fits) return direct;
-    uk_conv_plan winograd = plan_winograd(table, conv, threads);
-    uk_conv_plan plan = is_winograd_faster(table, conv) ? winograd : direct;
+    if (algorithms == UK_DIRECT || !fits) return direct;
+    int32_t side = algorithms == UK_GENTLE ? 2 : 4;
+    uk_conv_plan winograd = plan_winograd(table, conv, threads, side);
+    uk_conv_plan plan = is_winograd_faster(table, conv, side) ? winograd : direct;
     plan.scratch_floats = most(direct.scratch_floats, winograd.scratch_floats);
     return plan;
 }

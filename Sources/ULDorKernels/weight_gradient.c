@@ -117,9 +117,9 @@ static int64_t direct_floats(const uk_gradient *g, int32_t threads)
     return plan.row_floats + plan.panel_floats + (plan.sum_floats > least ? plan.sum_floats : least) + UK_PANEL;
 }
 
-int64_t uk_weight_gradient_floats(const uk_gradient *g, int32_t threads, bool exact)
+int64_t uk_weight_gradient_floats(const uk_gradient *g, int32_t threads, int32_t algorithms)
 {
-    if (exact || !uk_is_winograd_gradient(g)) return direct_floats(g, threads);
+    if (algorithms != UK_FAST || !uk_is_winograd_gradient(g)) return direct_floats(g, threads);
     /* Fewer images, for which this is not chosen, must not need more. */
     uk_gradient fewer = *g;
     fewer.batch = uk_winograd_gradient_from(g) - 1;
@@ -261,9 +261,9 @@ static int direct(const uk_exec *exec, const uk_table *table, const uk_gradient 
     return status;
 }
 
-int uk_weight_gradient(const uk_exec *exec, const uk_table *table, const uk_gradient *g, bool exact, float *scratch)
+int uk_weight_gradient(const uk_exec *exec, const uk_table *table, const uk_gradient *g, int32_t algorithms, float *scratch)
 {
-    bool is_winograd = !exact && uk_is_winograd_gradient(g);
+    bool is_winograd = algorithms == UK_FAST && uk_is_winograd_gradient(g);
     int status = is_winograd ? uk_winograd_gradient(exec, table, g, scratch) : direct(exec, table, g, scratch);
     if (status == UK_OK && g->bias_gradient)
         status = uk_bias_gradient(exec, &g->output_gradient, g->batch, g->out_channels, g->bias_gradient);

@@ -22,13 +22,13 @@ typedef struct work {
 static void weights(void *context)
 {
     work *w = context;
-    uk_weight_gradient(&w->exec, w->table, &w->gradient, false, w->scratch);
+    uk_weight_gradient(&w->exec, w->table, &w->gradient, UK_FAST, w->scratch);
 }
 
 static void input(void *context)
 {
     work *w = context;
-    uk_input_gradient(&w->exec, w->table, &w->gradient, false, w->scratch);
+    uk_input_gradient(&w->exec, w->table, &w->gradient, UK_FAST, w->scratch);
 }
 
 static times time_layer(const uk_exec *exec, const uk_table *table, const layer *l, double *scratch_mb)
@@ -47,8 +47,8 @@ static times time_layer(const uk_exec *exec, const uk_table *table, const layer 
     g->weight_gradient = filled(weight_count);
     g->batch = l->batch, g->channels = l->channels, g->out_channels = l->out_channels;
     g->kernel = l->kernel, g->stride = l->stride, g->pad = pad_of(l);
-    int64_t weight_floats = uk_weight_gradient_floats(g, exec->threads, false);
-    int64_t input_floats = uk_input_gradient_floats(table, g, exec->threads, false);
+    int64_t weight_floats = uk_weight_gradient_floats(g, exec->threads, UK_FAST);
+    int64_t input_floats = uk_input_gradient_floats(table, g, exec->threads, UK_FAST);
     *scratch_mb = (double)weight_floats * 4e-6;
     w.scratch = filled(weight_floats > input_floats ? weight_floats : input_floats);
     times t = {time_call(weights, &w), time_call(input, &w)};

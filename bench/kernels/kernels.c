@@ -23,7 +23,8 @@ static void convolve(void *context)
     uk_convolve(w->exec, w->table, &w->conv, &w->plan, w->scratch);
 }
 
-static double time_layer(const uk_exec *exec, const uk_table *table, const layer *l, bool exact, bool *is_winograd)
+/* Of a layer by the algorithm that is chosen, whose Winograd tile has `side`, 0: direct; NAN where `is_done` says so of it. */
+static double time_layer(const uk_exec *exec, const uk_table *table, const layer *l, int32_t algorithms, bool is_done[5], int32_t *side)
 {
     uk_conv conv = {0};
     int32_t out = output_size(l);
@@ -42,10 +43,11 @@ static double time_layer(const uk_exec *exec, const uk_table *table, const layer
         conv.input = map_of(filled((int64_t)(l->size + 6) * (l->size + 6) * 3 + 64), l->size + 6, 3);
     }
     if (l->residual) conv.residual = map_of(filled(out_count), out / l->residual, l->out_channels);
-    uk_conv_plan plan = uk_plan_convolution(table, &conv, exec->threads, exact);
-    *is_winograd = plan.is_winograd;
+    uk_conv_plan plan = uk_plan_convolution(table, &conv, exec->threads, algorithms);
+    *side = plan.winograd_side;
     work w = {exec, table, conv, plan, filled(plan.scratch_floats)};
-    double seconds = time_call(convolve, &w);
+    double seconds = is_done[*side] ? NAN : time_call(convolve, &w);
+    is_done[*side] = true;
     free(conv.input.data), free(conv.output.data), free(w.scratch), free(conv.residual.data);
     free((void *)conv.packed), free((void *)conv.bias);
     return seconds;
@@ -62,18 +64,18 @@ int main(int argc, char **argv)
         if (argc > 3 && !strstr(l->name, argv[3])) continue;
         int32_t out = output_size(l);
         double flop = operations(l);
-        double tiles = (double)l->batch * ((out + 3) / 4) * ((out + 3) / 4) * 36;
-        bool can = false;
-        for (int exact = 0; exact < (argc > 4 ? 1 : 2); exact++) {
-            bool is_winograd;
-            double s = time_layer(&exec, table, l, exact, &is_winograd);
-            if (exact && !can) continue;
-            can = is_winograd;
-            double done = is_winograd ? 2.0 * tiles * l->channels * l->out_channels : flop;
+        bool is_done[5] = {false};
+        for (int32_t algorithms = UK_FAST; algorithms <= (argc > 4 ? UK_FAST : UK_DIRECT); algorithms++) {
+            static const char *const names[] = {[0] = "direct", [2] = "Winograd 2 x 2", [4] = "Winograd"};
+            int32_t side;
+            double s = time_layer(&exec, table, l, algorithms, is_done, &side);
+            if (isnan(s)) continue;
+            double tiles = side > 0 ? (double)l->batch * ((out + side - 1) / side) * ((out + side - 1) / side) : 0;
+            double done = side > 0 ? 2.0 * UK_WINOGRAD_PLACES(side) * tiles * l->channels * l->out_channels : flop;
             printf("| %s | %d x %d² x %d | %d | %d | %s | %.3f | %.0f | %.0f | %.2f | %.2f |\n", l->name, l->batch, l->size,
-                   l->channels, l->out_channels, l->times, is_winograd ? "Winograd" : "direct", s * 1e3, done / s / 1e9,
-                   100 * done / s / 1e9 / best, flop / s / 1e9 / best, exact ? 0.0 : s * 1e3 * l->times);
-            if (!exact) total += s * l->times, all += flop * l->times;
+                   l->channels, l->out_channels, l->times, names[side], s * 1e3, done / s / 1e9, 100 * done / s / 1e9 / best,
+                   flop / s / 1e9 / best, algorithms == UK_FAST ? s * 1e3 * l->times : 0.0);
+            if (algorithms == UK_FAST) total += s * l->times, all += flop * l->times;
         }
     }
     printf("\nall: %.1f ms, effective %.0f GFLOP/s, %.2f of the peak\n", total * 1e3, all / total / 1e9, all / total / 1e9 / best);

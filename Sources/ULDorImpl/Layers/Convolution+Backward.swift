@@ -29,11 +29,11 @@ extension Convolution {
         guard let inputGradient else { return }
         work.input_gradient = inputGradient.map
         work.adds = adds
-        let table = execution.table, isExact = execution.isExact
-        let floats = uk_input_gradient_floats(table, &work, execution.threads, isExact)
+        let table = execution.table, algorithms = execution.algorithms
+        let floats = uk_input_gradient_floats(table, &work, execution.threads, algorithms)
         try execution.scratch { () throws(ULDorError) in
             let scratch: UnsafeMutablePointer<Float> = try execution.take(count: Int(floats))
-            try execution.run { uk_input_gradient($0, table, &work, isExact, scratch) }
+            try execution.run { uk_input_gradient($0, table, &work, algorithms, scratch) }
         }
     }
 
@@ -70,11 +70,11 @@ extension Convolution {
 
 extension Execution {
     func addWeightGradient(_ work: inout uk_gradient) throws(ULDorError) {
-        let table = table, isExact = isExact
-        let floats = uk_weight_gradient_floats(&work, threads, isExact)
+        let table = table, algorithms = algorithms
+        let floats = uk_weight_gradient_floats(&work, threads, algorithms)
         try scratch { () throws(ULDorError) in
             let scratch: UnsafeMutablePointer<Float> = try take(count: Int(floats))
-            try run { uk_weight_gradient($0, table, &work, isExact, scratch) }
+            try run { uk_weight_gradient($0, table, &work, algorithms, scratch) }
         }
     }
 

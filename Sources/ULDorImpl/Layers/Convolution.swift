@@ -164,7 +164,7 @@ final class Convolution {
 
     private func convolve(_ work: inout uk_conv, _ execution: Execution) throws(ULDorError) {
         let table = execution.table
-        var plan = uk_plan_convolution(table, &work, execution.threads, execution.isExact)
+        var plan = uk_plan_convolution(table, &work, execution.threads, execution.algorithms)
         try execution.scratch { () throws(ULDorError) in
             let scratch: UnsafeMutablePointer<Float> = try execution.take(count: Int(plan.scratch_floats))
             try execution.run { uk_convolve($0, table, &work, &plan, scratch) }

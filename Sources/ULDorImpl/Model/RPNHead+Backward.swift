@@ -58,7 +58,7 @@ extension RPNHead {
         for level in 0..<Pyramid.levels {
             try execution.scratch { () throws(ULDorError) in
                 let output = try execution.map(1, pyramid[level].height, pyramid[level].width, predictor.outChannels)
-                try execution.directly { () throws(ULDorError) in try forward(pyramid[level], into: output, execution) }
+                try execution.gently { () throws(ULDorError) in try forward(pyramid[level], into: output, execution) }
                 guard !execution.isMeasuring else { return }
                 for row in 0..<rows.batch where Int(places[row].level) == level {
                     (rows.data + row * rows.channels).update(
@@ -78,7 +78,7 @@ extension RPNHead {
                 var hidden = [pyramid[level]]
                 for (index, convolution) in convolutions.enumerated() {
                     hidden.append(
-                        try execution.directly { () throws(ULDorError) in
+                        try execution.gently { () throws(ULDorError) in
                             try convolution.forward(hidden[index], relu: true, execution)
                         })
                 }

@@ -7,8 +7,8 @@ final class Execution {
     var arena: Arena
     let table: UnsafePointer<uk_table>
     let threads: Int32
-    /// Direct convolutions only.
-    private(set) var isExact: Bool
+    /// UK_FAST, UK_GENTLE or UK_DIRECT: what convolutions may be computed by.
+    private(set) var algorithms: Int32
     /// UK_IDLE, UK_RUNNING or UK_STOPPING: one word, so that a cancel reaches the call that runs and no other.
     private let state: UnsafeMutablePointer<Int32>
     private let progress: Progress?
@@ -25,7 +25,7 @@ final class Execution {
         arena = Arena(allocator: allocator, limit: memoryLimit)
         self.table = table
         self.threads = threads
-        self.isExact = isExact
+        algorithms = Int32(isExact ? UK_DIRECT : UK_FAST)
         self.progress = progress
         state = .allocate(capacity: 1)
         state.initialize(to: Int32(UK_IDLE))
@@ -35,11 +35,11 @@ final class Execution {
 
     var isMeasuring: Bool { arena.isMeasuring }
 
-    /// Runs `body` with direct convolutions only.
-    func directly<Value>(_ body: () throws(ULDorError) -> Value) throws(ULDorError) -> Value {
-        let before = isExact
-        isExact = true
-        defer { isExact = before }
+    /// Runs `body` with convolutions that round hardly more than direct sums, unless they are to be direct anyway.
+    func gently<Value>(_ body: () throws(ULDorError) -> Value) throws(ULDorError) -> Value {
+        let before = algorithms
+        algorithms = max(before, Int32(UK_GENTLE))
+        defer { algorithms = before }
         return try body()
     }
 

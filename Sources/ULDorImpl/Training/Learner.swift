@@ -17,9 +17,9 @@ final class Learner {
     /// Regions that go through a head together: what lies between its layers is large.
     private static let boxBatch = 256, maskBatch = 26
 
-    /// The forward pass is direct but for the mask head: Winograd's rounding, harmless in itself, decides which units a ReLU cuts
-    /// off, and each of these is a step in the gradient of all that lies before it (docs/accuracy.md). The backward pass has no
-    /// such steps.
+    /// The forward pass is gentle but for the mask head: the rounding of Winograd's F(4 x 4, 3 x 3), harmless in itself, decides which
+    /// units a ReLU cuts off, and each of these is a step in the gradient of all that lies before it (docs/accuracy.md). The backward
+    /// pass has no such steps.
     init(
         _ file: Safetensors, config: UnsafeBufferPointer<UInt8>?, options: LearnerOptions, allocator: Allocator
     ) throws(ULDorError) {
@@ -144,7 +144,7 @@ final class Learner {
 
     private func look(_ example: Example) throws(ULDorError) -> Seen {
         let map = try input(example)
-        return try execution.directly { () throws(ULDorError) in
+        return try execution.gently { () throws(ULDorError) in
             let backbone = try model.backbone.trace(map, execution)
             let pyramid = try model.pyramid.output(height: map.height, width: map.width, execution)
             let merged = try model.pyramid.trace(backbone.features, into: pyramid, execution)
@@ -155,7 +155,7 @@ final class Learner {
     /// The same without keeping what a backward pass would read.
     private func glance(_ example: Example) throws(ULDorError) -> Pyramid {
         let map = try input(example)
-        return try execution.directly { () throws(ULDorError) in try detector.features(map, execution) }
+        return try execution.gently { () throws(ULDorError) in try detector.features(map, execution) }
     }
 
     /// The RPN head over whole maps is for its proposals alone, so Winograd's rounding does no harm; its losses are computed at the
@@ -228,7 +228,7 @@ final class Learner {
         return losses
     }
 
-    /// Not directly: the mask head is half of a step's forward arithmetic, and nothing but itself lies behind its ReLUs.
+    /// Not gently: the mask head is half of a step's forward arithmetic, and nothing but itself lies behind its ReLUs.
     private func learnMasks(
         _ pyramid: Pyramid, _ example: Example, _ samples: ImageSamples, _ normalisers: Normalisers, into gradient: Pyramid
     ) throws(ULDorError) -> Losses {

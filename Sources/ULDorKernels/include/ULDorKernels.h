@@ -53,10 +53,16 @@ int32_t uk_panels(int32_t out_channels);
 /* All panels of a convolution, those of its further places included. */
 int32_t uk_all_panels(const uk_conv *conv);
 
+/*
+ * Algorithms that a convolution may be computed by; which of them it is, the shape decides. Direct sums round least;
+ * UK_GENTLE adds Winograd's F(2 x 2, 3 x 3), which rounds hardly more, UK_FAST F(4 x 4, 3 x 3) in its place.
+ */
+enum { UK_FAST = 0, UK_GENTLE = 1, UK_DIRECT = 2 };
+
 /* How a convolution of one size is computed: decided from the shape, before there is memory. */
 typedef struct uk_conv_plan {
-    bool is_winograd;
-    int64_t rows;                  /* output pixels, or 4 x 4 tiles of them */
+    int32_t winograd_side;         /* of a Winograd tile's output, 4 or 2; 0: direct */
+    int64_t rows;                  /* output pixels, or Winograd tiles */
     int32_t blocks, splits;        /* jobs: blocks of rows times splits of panels */
     int32_t pass_panels;           /* Winograd: panels whose filters are transformed at a time */
     int64_t shared_floats, worker_floats;
@@ -64,10 +70,10 @@ typedef struct uk_conv_plan {
 } uk_conv_plan;
 
 /*
- * Reads of `conv` only sizes: addresses may be NULL. `exact`: direct convolution only. Which jobs there are depends on the
- * number of threads, what each output value is computed from does not.
+ * Reads of `conv` only sizes: addresses may be NULL. `algorithms`: UK_FAST, UK_GENTLE or UK_DIRECT. Which jobs there are
+ * depends on the number of threads, what each output value is computed from does not.
  */
-uk_conv_plan uk_plan_convolution(const uk_table *table, const uk_conv *conv, int32_t threads, bool exact);
+uk_conv_plan uk_plan_convolution(const uk_table *table, const uk_conv *conv, int32_t threads, int32_t algorithms);
 
 /* `scratch`: plan->scratch_floats. */
 int uk_convolve(const uk_exec *exec, const uk_table *table, const uk_conv *conv, const uk_conv_plan *plan, float *scratch);
@@ -91,15 +97,15 @@ int32_t uk_suppress(const uk_exec *exec, const uk_table *table, const float *box
 /* -------------------------------------------------------------------------------------------- Gradients */
 
 /*
- * The gradient of a convolution's input: another convolution, Winograd where that is faster and not `exact`. `scratch` has
+ * The gradient of a convolution's input: another convolution, `algorithms` as for uk_plan_convolution(). `scratch` has
  * uk_input_gradient_floats() floats: read of `g` only sizes, no fewer for a larger batch.
  */
-int64_t uk_input_gradient_floats(const uk_table *table, const uk_gradient *g, int32_t threads, bool exact);
-int uk_input_gradient(const uk_exec *exec, const uk_table *table, const uk_gradient *g, bool exact, float *scratch);
+int64_t uk_input_gradient_floats(const uk_table *table, const uk_gradient *g, int32_t threads, int32_t algorithms);
+int uk_input_gradient(const uk_exec *exec, const uk_table *table, const uk_gradient *g, int32_t algorithms, float *scratch);
 
-/* The gradients of weights and bias are added to those of `g`, Winograd and `scratch` likewise. */
-int64_t uk_weight_gradient_floats(const uk_gradient *g, int32_t threads, bool exact);
-int uk_weight_gradient(const uk_exec *exec, const uk_table *table, const uk_gradient *g, bool exact, float *scratch);
+/* The gradients of weights and bias are added to those of `g`, by Winograd only where UK_FAST; `scratch` likewise. */
+int64_t uk_weight_gradient_floats(const uk_gradient *g, int32_t threads, int32_t algorithms);
+int uk_weight_gradient(const uk_exec *exec, const uk_table *table, const uk_gradient *g, int32_t algorithms, float *scratch);
 
 /* Sums over all pixels, added to `bias_gradient`. */
 int uk_bias_gradient(const uk_exec *exec, const uk_map *gradient, int32_t batch, int32_t channels, float *bias_gradient);

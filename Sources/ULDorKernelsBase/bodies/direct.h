@@ -131,10 +131,10 @@ static void direct_job(const uk_exec *exec, const uk_conv *conv, int64_t begin, 
         pack_rows(conv, &at, rows, first, count, packed);
         for (int32_t panel = panel_begin; panel < panel_end; panel += UK_PANELS) {
             if (uk_is_stopping(exec)) return;
-            int32_t panels = panel_end - panel < UK_PANELS ? panel_end - panel : UK_PANELS;
+            int32_t panels = least_panels(panel_end - panel), left = panel_end - panel - panels;
             const float *weights[UK_PANELS];
             for (int32_t p = 0; p < panels; p++) weights[p] = conv->packed + ((int64_t)(panel + p) * products + first) * UK_PANEL;
-            const float *ahead = panel + panels < panel_end ? weights[0] + panels * (int64_t)products * UK_PANEL : NULL;
+            coming ahead = {left > 0 ? weights[0] + panels * (int64_t)products * UK_PANEL : NULL, least_panels(left), count};
             ending end = {0};
             bool is_whole = is_last && whole_ending(conv, &at, panel, panels, &end);
             for (int32_t t = 0, row = 0; t < rows_cut.tiles; t++) {
@@ -143,7 +143,7 @@ static void direct_job(const uk_exec *exec, const uk_conv *conv, int64_t begin, 
                 float *to = is_only ? one_tile : sums + row * width + (panel - panel_begin) * UK_PANEL;
                 int64_t stride = is_only ? TILE_WIDTH : width;
                 if (is_last) expect_tile(conv, &at, row, height, panel, panels);
-                expect_weights(ahead, (int64_t)products * UK_PANEL, panels, count, t, rows_cut.tiles);
+                expect_weights(ahead, (int64_t)products * UK_PANEL, t, rows_cut.tiles);
                 ending here = end;
                 if (is_whole) {
                     here.out = at.out + row;

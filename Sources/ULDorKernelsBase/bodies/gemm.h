@@ -114,14 +114,23 @@ static cut cut_rows(int32_t rows)
 
 UK_INLINE int32_t cut_height(const cut *c, int32_t index) { return c->height + (index < c->taller); }
 
+/* Of `panels`, those that one register tile takes. */
+UK_INLINE int32_t least_panels(int32_t panels) { return panels < UK_PANELS ? panels : UK_PANELS; }
+
+/* Weights of the next product: its panels, and how many of each; NULL: there is none. */
+typedef struct coming {
+    const float *weights;
+    int32_t panels, products;
+} coming;
+
 /*
- * Asks for the weights of the next product, k of each of its `panels`, a `part` of `parts` while each tile of this one is computed: the
- * first tile that reads them would wait for the last cache.
+ * Asks for them, a `part` of `parts` while each tile of the product before is computed: the first tile that reads them would wait for
+ * the last cache.
  */
-UK_INLINE void expect_weights(const float *next, int64_t panel_floats, int32_t panels, int32_t k, int32_t part, int32_t parts)
+UK_INLINE void expect_weights(coming next, int64_t panel_floats, int32_t part, int32_t parts)
 {
-    if (!next) return;
-    int32_t end = k * (part + 1) / parts;
-    for (int32_t p = 0; p < panels; p++)
-        for (int32_t i = k * part / parts; i < end; i++) __builtin_prefetch(next + p * panel_floats + i * UK_PANEL);
+    if (!next.weights) return;
+    int32_t k = next.products < UK_CHAIN ? next.products : UK_CHAIN, end = k * (part + 1) / parts;
+    for (int32_t p = 0; p < next.panels; p++)
+        for (int32_t i = k * part / parts; i < end; i++) __builtin_prefetch(next.weights + p * panel_floats + i * UK_PANEL);
 }

@@ -1,16 +1,17 @@
 /*
  * 3 x 3 convolution of stride 1 by Winograd: the layer's filters are transformed first (winograd_filters), then each job
- * transforms a block of tiles, multiplies them at each of the 36 places, and transforms back. Transforming the filters
- * in every call costs a per cent or two and saves four times the memory and the reading of it.
+ * transforms a block of tiles, multiplies them at each of their places, and transforms back. Transforming the filters
+ * in every call costs a per cent or two and saves two to four times the memory and the reading of it. `side` is that of a tile's
+ * output (winograd_transforms.h).
  */
 
-/* Filters of one panel, channels [first, first + count): to [36][channels + 1][UK_PANEL] of the panel. */
-static void winograd_filters(const uk_conv *conv, int32_t panel, int32_t first, int32_t count, float *to)
+/* Filters of one panel, channels [first, first + count): to [places][channels + 1][UK_PANEL] of the panel. */
+UK_INLINE void transform_filters(const int side, const uk_conv *conv, int32_t panel, int32_t first, int32_t count, float *to)
 {
     int64_t plane = UK_WINOGRAD_PLANE(conv->channels);
     const float *from = conv->packed + (int64_t)panel * 9 * conv->channels * UK_PANEL;
     for (int32_t c = first; c < first + count; c++)
-        winograd_filter(from + c * UK_PANEL, (int64_t)conv->channels * UK_PANEL, to + c * UK_PANEL, plane);
+        winograd_filter(side, from + c * UK_PANEL, (int64_t)conv->channels * UK_PANEL, to + c * UK_PANEL, plane);
 }
 
 typedef struct place {
@@ -19,83 +20,85 @@ typedef struct place {
 } place;
 
 /* Top left output pixel of a tile. */
-static place place_of(const uk_conv *conv, int64_t tile_index)
+UK_INLINE place place_of(const int side, const uk_conv *conv, int64_t tile_index)
 {
-    int64_t across = (conv->output.width + 3) / 4, down = (conv->output.height + 3) / 4;
-    return (place){tile_index / (across * down), (int32_t)(tile_index / across % down) * 4, (int32_t)(tile_index % across) * 4};
+    int64_t across = (conv->output.width + side - 1) / side, down = (conv->output.height + side - 1) / side;
+    return (place){tile_index / (across * down), (int32_t)(tile_index / across % down) * side, (int32_t)(tile_index % across) * side};
 }
 
 /* The tile after it. */
-static place place_after(const uk_conv *conv, place at)
+UK_INLINE place place_after(const int side, const uk_conv *conv, place at)
 {
-    at.x += 4;
+    at.x += side;
     if (at.x < conv->output.width) return at;
     at.x = 0;
-    at.y += 4;
+    at.y += side;
     if (at.y < conv->output.height) return at;
     return (place){at.n + 1, 0, 0};
 }
 
 /* Input pixels of a tile, [y][x]. */
-static void find_tile(const uk_conv *conv, place at, const float *from[36])
+UK_INLINE void find_tile(const int side, const uk_conv *conv, place at, const float **from)
 {
-    for (int32_t y = 0; y < 6; y++)
-        for (int32_t x = 0; x < 6; x++) {
+    for (int32_t y = 0; y < side + 2; y++)
+        for (int32_t x = 0; x < side + 2; x++) {
             int32_t iy = at.y - 1 + y, ix = at.x - 1 + x;
             bool inside = iy >= 0 && iy < conv->input.height && ix >= 0 && ix < conv->input.width;
-            from[y * 6 + x] = inside ? pixel(&conv->input, at.n, iy, ix) : uk_zeros;
+            from[y * (side + 2) + x] = inside ? pixel(&conv->input, at.n, iy, ix) : uk_zeros;
         }
 }
 
-/* A block's tiles to [36][channels / 16][count][16]; false where the call is to stop. */
-static bool transform_tiles(const uk_exec *exec, const uk_conv *conv, int64_t begin, int32_t count, float *to, int64_t plane)
+/* A block's tiles to [places][channels / 16][count][16]; false where the call is to stop. */
+UK_INLINE bool transform_tiles(const int side, const uk_exec *exec, const uk_conv *conv, int64_t begin, int32_t count, float *to,
+                               int64_t plane)
 {
     const float *pixels[2][36];
-    place at = place_of(conv, begin);
-    find_tile(conv, at, pixels[0]);
+    place at = place_of(side, conv, begin);
+    find_tile(side, conv, at, pixels[0]);
     for (int32_t t = 0; t < count; t++) {
         if (t % 8 == 0 && uk_is_stopping(exec)) return false;
         const float **from = pixels[t % 2], **next = pixels[(t + 1) % 2];
-        if (t + 1 < count) at = place_after(conv, at);
-        find_tile(conv, at, next);
+        if (t + 1 < count) at = place_after(side, conv, at);
+        find_tile(side, conv, at, next);
         for (int32_t c = 0; c < conv->channels; c += 16) {
-            /* Pixels lie a row of channels apart, which no hardware prefetcher follows; two columns of six are shared. */
-            UK_UNROLL for (int y = 0; y < 6; y++)
-                UK_UNROLL for (int x = 2; x < 6; x++) __builtin_prefetch(next[y * 6 + x] + c);
-            winograd_input(from, c, to + t * 16 + (int64_t)c * count, plane);
+            /* Pixels lie a row of channels apart, which no hardware prefetcher follows; a tile's first two columns are shared. */
+            UK_UNROLL for (int y = 0; y < side + 2; y++)
+                UK_UNROLL for (int x = 2; x < side + 2; x++) __builtin_prefetch(next[y * (side + 2) + x] + c);
+            winograd_input(side, from, c, to + t * 16 + (int64_t)c * count, plane);
         }
     }
     return true;
 }
 
-/* Where a tile's 16 pixels are written, NULL outside of the output, and what is added to them. */
+/* Where a tile's pixels are written, NULL outside of the output, and what is added to them. */
 typedef struct tile_pixels {
     float *out[16];
     const float *residual[16];
 } tile_pixels;
 
-static void find_outputs(const uk_conv *conv, place at, tile_pixels *to)
+UK_INLINE void find_outputs(const int side, const uk_conv *conv, place at, tile_pixels *to)
 {
-    for (int32_t y = 0; y < 4; y++)
-        for (int32_t x = 0; x < 4; x++) {
+    for (int32_t y = 0; y < side; y++)
+        for (int32_t x = 0; x < side; x++) {
             bool inside = at.y + y < conv->output.height && at.x + x < conv->output.width;
-            to->out[y * 4 + x] = inside ? pixel(&conv->output, at.n, at.y + y, at.x + x) : NULL;
-            to->residual[y * 4 + x] = inside ? residual_of(conv, at.n, at.y + y, at.x + x) : NULL;
+            to->out[y * side + x] = inside ? pixel(&conv->output, at.n, at.y + y, at.x + x) : NULL;
+            to->residual[y * side + x] = inside ? residual_of(conv, at.n, at.y + y, at.x + x) : NULL;
         }
 }
 
 /* The last step for one panel of a tile: `products` are those of the panel. */
-static void finish_panel(const uk_conv *conv, const tile_pixels *to, int32_t panel, const float *products, int64_t plane)
+UK_INLINE void finish_panel(const int side, const uk_conv *conv, const tile_pixels *to, int32_t panel, const float *products,
+                            int64_t plane)
 {
     int32_t first = panel * UK_PANEL;
     int32_t channels = conv->out_channels - first < UK_PANEL ? conv->out_channels - first : UK_PANEL;
     float sums[16][UK_PANEL];
     vec floor = floor_of(conv->relu);
     for (int v = 0; v < VECTORS; v++) {
-        vec sum[4][4];
-        winograd_output(products + v * UK_LANES, plane, sum);
-        UK_UNROLL for (int i = 0; i < 16; i++) {
-            vec x = sum[i / 4][i % 4] + load(conv->bias + first + v * UK_LANES);
+        vec sum[16];
+        winograd_output(side, products + v * UK_LANES, plane, sum);
+        UK_UNROLL for (int i = 0; i < side * side; i++) {
+            vec x = sum[i] + load(conv->bias + first + v * UK_LANES);
             if (channels < UK_PANEL) {
                 store(sums[i] + v * UK_LANES, x);
                 continue;
@@ -106,15 +109,15 @@ static void finish_panel(const uk_conv *conv, const tile_pixels *to, int32_t pan
         }
     }
     if (channels == UK_PANEL) return;
-    for (int i = 0; i < 16; i++)
+    for (int i = 0; i < side * side; i++)
         if (to->out[i])
             finish_some(sums[i], to->residual[i] ? to->residual[i] + first : NULL, conv->relu, to->out[i] + first, channels);
 }
 
 /* Asks for what finish_panel() will read and write of a tile. */
-UK_INLINE void expect_outputs(const tile_pixels *to, int32_t panel, int32_t panels)
+UK_INLINE void expect_outputs(const int side, const tile_pixels *to, int32_t panel, int32_t panels)
 {
-    for (int i = 0; i < 16; i++)
+    for (int i = 0; i < side * side; i++)
         for (int32_t p = panel; p < panel + panels; p++) {
             if (!to->out[i]) continue;
             __builtin_prefetch(to->out[i] + p * UK_PANEL, 1);
@@ -124,23 +127,25 @@ UK_INLINE void expect_outputs(const tile_pixels *to, int32_t panel, int32_t pane
 
 /*
  * The products at one place: rows of the tiles times `panels` panels, `panel_floats` apart. `next` are the weights that the place
- * after it begins with, NULL: none.
+ * after it begins with.
  */
 UK_INLINE void multiply_place(int32_t channels, int32_t count, const cut *tiles_cut, int32_t panels, const float *rows,
-                              const float *filters, const float *next, int64_t panel_floats, float *products)
+                              const float *filters, coming next, int64_t panel_floats, float *products)
 {
     int64_t width = (int64_t)panels * UK_PANEL;
     for (int32_t first = 0; first < channels; first += UK_CHAIN) {
         int32_t k = channels - first < UK_CHAIN ? channels - first : UK_CHAIN;
-        const float *further = first + k < channels ? filters + (int64_t)(first + k) * UK_PANEL : next;
+        int32_t done = first + k;
+        coming further = done < channels ? (coming){filters + (int64_t)done * UK_PANEL, least_panels(panels), channels - done} : next;
         for (int32_t panel = 0; panel < panels; panel += UK_PANELS) {
-            int32_t together = panels - panel < UK_PANELS ? panels - panel : UK_PANELS;
+            int32_t together = least_panels(panels - panel);
             const float *weights[UK_PANELS];
             for (int32_t p = 0; p < together; p++) weights[p] = filters + (panel + p) * panel_floats + (int64_t)first * UK_PANEL;
-            const float *ahead = panel + together < panels ? weights[0] + together * panel_floats : further;
+            int32_t left = panels - panel - together;
+            coming ahead = left > 0 ? (coming){weights[0] + together * panel_floats, least_panels(left), k} : further;
             for (int32_t t = 0, row = 0; t < tiles_cut->tiles; t++) {
                 int32_t height = cut_height(tiles_cut, t);
-                expect_weights(ahead, panel_floats, together, k, t, tiles_cut->tiles);
+                expect_weights(ahead, panel_floats, t, tiles_cut->tiles);
                 tiles[height - 1][together - 1](k, rows + ((int64_t)first / 16 * count + row) * 16, (int64_t)count * 16, weights,
                                                 products + row * width + panel * UK_PANEL, width, first > 0, NULL);
                 row += height;
@@ -154,35 +159,53 @@ UK_INLINE void multiply_place(int32_t channels, int32_t count, const cut *tiles_
  * cache, and the tiles, which do not, are read once for all of them. `filters` are those of panel_begin. `scratch` as
  * uk_plan_convolution() says.
  */
-static void winograd_job(const uk_exec *exec, const uk_conv *conv, int64_t begin, int32_t count, int32_t panel_begin,
-                         int32_t panel_end, const float *filters, float *scratch)
+UK_INLINE void transformed_job(const int side, const uk_exec *exec, const uk_conv *conv, int64_t begin, int32_t count,
+                               int32_t panel_begin, int32_t panel_end, const float *filters, float *scratch)
 {
+    const int places = (side + 2) * (side + 2);
     int32_t channels = conv->channels;
     int64_t filter_plane = UK_WINOGRAD_PLANE(channels), row_plane = (int64_t)count * channels + 16;
-    float *rows = scratch, *products = scratch + 36 * row_plane;
-    if (!transform_tiles(exec, conv, begin, count, rows, row_plane)) return;
+    float *rows = scratch, *products = scratch + places * row_plane;
+    if (!transform_tiles(side, exec, conv, begin, count, rows, row_plane)) return;
     cut tiles_cut = cut_rows(count);
     for (int32_t panel = panel_begin; panel < panel_end; panel += UK_WINOGRAD_PANELS) {
         int32_t panels = panel_end - panel < UK_WINOGRAD_PANELS ? panel_end - panel : UK_WINOGRAD_PANELS;
         int64_t width = (int64_t)panels * UK_PANEL, product_plane = count * width + 16;
-        const float *own = filters + (int64_t)(panel - panel_begin) * 36 * filter_plane;
-        for (int32_t point = 0; point < 36; point++) {
+        const float *own = filters + (int64_t)(panel - panel_begin) * places * filter_plane;
+        int32_t left = panel_end - panel - panels;
+        for (int32_t point = 0; point < places; point++) {
             if (uk_is_stopping(exec)) return;
-            const float *next = point < 35                     ? own + (point + 1) * filter_plane
-                                : panel + panels < panel_end ? own + (int64_t)panels * 36 * filter_plane
-                                                             : NULL;
+            coming next = {own + (point + 1) * filter_plane, least_panels(panels), channels};
+            if (point + 1 == places) next = (coming){left > 0 ? own + (int64_t)panels * places * filter_plane : NULL, least_panels(left), channels};
             multiply_place(channels, count, &tiles_cut, panels, rows + point * row_plane, own + point * filter_plane, next,
-                           36 * filter_plane, products + point * product_plane);
+                           places * filter_plane, products + point * product_plane);
         }
         tile_pixels to[2];
-        place at = place_of(conv, begin);
-        find_outputs(conv, at, &to[0]);
+        place at = place_of(side, conv, begin);
+        find_outputs(side, conv, at, &to[0]);
         for (int32_t t = 0; t < count; t++) {
-            if (t + 1 < count) at = place_after(conv, at);
-            find_outputs(conv, at, &to[(t + 1) % 2]);
-            expect_outputs(&to[(t + 1) % 2], panel, panels);
+            if (t + 1 < count) at = place_after(side, conv, at);
+            find_outputs(side, conv, at, &to[(t + 1) % 2]);
+            expect_outputs(side, &to[(t + 1) % 2], panel, panels);
             for (int32_t p = 0; p < panels; p++)
-                finish_panel(conv, &to[t % 2], panel + p, products + t * width + p * UK_PANEL, product_plane);
+                finish_panel(side, conv, &to[t % 2], panel + p, products + t * width + p * UK_PANEL, product_plane);
         }
     }
 }
+
+/* Each side compiled on its own. */
+#define UK_WINOGRAD(SIDE)                                                                                                \
+    static __attribute__((noinline)) void winograd_filters_##SIDE(const uk_conv *conv, int32_t panel, int32_t first,     \
+                                                                  int32_t count, float *to)                              \
+    {                                                                                                                    \
+        transform_filters(SIDE, conv, panel, first, count, to);                                                          \
+    }                                                                                                                    \
+    static __attribute__((noinline)) void winograd_job_##SIDE(const uk_exec *exec, const uk_conv *conv, int64_t begin,   \
+                                                              int32_t count, int32_t panel_begin, int32_t panel_end,     \
+                                                              const float *filters, float *scratch)                      \
+    {                                                                                                                    \
+        transformed_job(SIDE, exec, conv, begin, count, panel_begin, panel_end, filters, scratch);                       \
+    }
+UK_WINOGRAD(4)
+UK_WINOGRAD(2)
+#undef UK_WINOGRAD

@@ -8,11 +8,11 @@
 static void winograd_gradient_inputs(const uk_tile_product *p, int64_t begin, int32_t first, int32_t count)
 {
     const float *from[36];
-    place at = place_of(&p->conv, begin + first);
-    for (int32_t t = first; t < first + count; t++, at = place_after(&p->conv, at)) {
-        find_tile(&p->conv, at, from);
+    place at = place_of(4, &p->conv, begin + first);
+    for (int32_t t = first; t < first + count; t++, at = place_after(4, &p->conv, at)) {
+        find_tile(4, &p->conv, at, from);
         for (int32_t c = 0; c < p->conv.channels; c += UK_PANEL)
-            winograd_input(from, c, p->inputs + (int64_t)c * p->tiles + t * UK_PANEL, p->input_plane);
+            winograd_input(4, from, c, p->inputs + (int64_t)c * p->tiles + t * UK_PANEL, p->input_plane);
     }
 }
 
@@ -23,13 +23,13 @@ static void winograd_gradient_rows(const uk_tile_product *p, int64_t begin, int3
     const uk_map *map = &p->conv.output;
     const float *from[16][16];
     float block[36 * PLANE];
-    place at = place_of(&p->conv, begin + first);
+    place at = place_of(4, &p->conv, begin + first);
     for (int32_t t = 0; t < 16; t++) {
         for (int32_t i = 0; i < 16; i++) {
             int32_t y = at.y + i / 4, x = at.x + i % 4;
             from[t][i] = t < count && y < map->height && x < map->width ? pixel(map, at.n, y, x) : uk_zeros;
         }
-        if (t + 1 < count) at = place_after(&p->conv, at);
+        if (t + 1 < count) at = place_after(4, &p->conv, at);
     }
     for (int32_t o = 0; o < p->conv.out_channels; o += UK_PANEL) {
         for (int32_t t = 0; t < 16; t++) winograd_gradient(from[t], o, block + t * UK_PANEL, PLANE);

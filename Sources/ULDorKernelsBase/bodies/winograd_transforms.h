@@ -1,10 +1,13 @@
 /*
- * Winograd's minimal filtering F(4 x 4, 3 x 3) (Lavin and Gray 2016): Y = A' [(G g G') * (B' d B)] A over 6 x 6 tiles, one
- * multiplication where a direct convolution has four.
+ * Winograd's minimal filtering (Lavin and Gray 2016): Y = A' [(G g G') * (B' d B)] A. A tile's `side` is that of its output,
+ * 4 or 2, a constant wherever it is an argument here; side + 2 inputs lead to it, and as many places squared.
  *
- * The points are 0, +-5/8, +-3/2 and infinity. Pairs of opposite points let even and odd terms be shared; the two numbers are
- * those, among multiples of 1/8, whose error is least, and B and A are exact in float32 (docs/performance.md has the search
- * and what other points give).
+ * F(4 x 4, 3 x 3) has one multiplication where a direct convolution has four. Its points are 0, +-5/8, +-3/2 and infinity. Pairs of
+ * opposite points let even and odd terms be shared; the two numbers are those, among multiples of 1/8, whose error is least, and
+ * B and A are exact in float32 (docs/performance.md has the search and what other points give).
+ *
+ * F(2 x 2, 3 x 3) has four multiplications where a direct convolution has nine. Its points are 0, 1, -1 and infinity: nothing but
+ * additions and halves, so it rounds hardly more than a direct sum.
  */
 #define WA 0.625f  /* 5/8 */
 #define WB 1.5f    /* 3/2 */
@@ -15,7 +18,7 @@
 #define GB (1.0f / (2 * WB2 * (WB2 - WA2)))
 
 /* B' of one row or column of six. */
-UK_INLINE void winograd_input_1d(const vec d[6], vec to[6])
+UK_INLINE void winograd_input_4(const vec d[6], vec to[6])
 {
     vec even_a = d[4] - WB2 * d[2], odd_a = d[3] - WB2 * d[1];
     vec even_b = d[4] - WA2 * d[2], odd_b = d[3] - WA2 * d[1];
@@ -28,7 +31,7 @@ UK_INLINE void winograd_input_1d(const vec d[6], vec to[6])
 }
 
 /* G of one row or column of three. */
-UK_INLINE void winograd_filter_1d(const vec g[3], vec to[6])
+UK_INLINE void winograd_filter_4(const vec g[3], vec to[6])
 {
     vec even_a = GA * g[0] + (GA * WA2) * g[2], odd_a = (GA * WA) * g[1];
     vec even_b = GB * g[0] + (GB * WB2) * g[2], odd_b = (GB * WB) * g[1];
@@ -41,13 +44,37 @@ UK_INLINE void winograd_filter_1d(const vec g[3], vec to[6])
 }
 
 /* A' of one row or column of six. */
-UK_INLINE void winograd_output_1d(const vec m[6], vec to[4])
+UK_INLINE void winograd_output_4(const vec m[6], vec to[4])
 {
     vec sum_a = m[1] + m[2], difference_a = m[1] - m[2], sum_b = m[3] + m[4], difference_b = m[3] - m[4];
     to[0] = m[0] + sum_a + sum_b;
     to[1] = WA * difference_a + WB * difference_b;
     to[2] = WA2 * sum_a + WB2 * sum_b;
     to[3] = (WA * WA2) * difference_a + (WB * WB2) * difference_b + m[5];
+}
+
+/* The same for F(2 x 2, 3 x 3). */
+UK_INLINE void winograd_input_2(const vec d[4], vec to[4])
+{
+    to[0] = d[2] - d[0];
+    to[1] = d[2] + d[1];
+    to[2] = d[2] - d[1];
+    to[3] = d[3] - d[1];
+}
+
+UK_INLINE void winograd_filter_2(const vec g[3], vec to[4])
+{
+    vec even = 0.5f * (g[0] + g[2]), odd = 0.5f * g[1];
+    to[0] = -g[0];
+    to[1] = even + odd;
+    to[2] = even - odd;
+    to[3] = g[2];
+}
+
+UK_INLINE void winograd_output_2(const vec m[4], vec to[2])
+{
+    to[0] = m[0] + (m[1] + m[2]);
+    to[1] = m[3] + (m[1] - m[2]);
 }
 
 /*
@@ -72,44 +99,51 @@ UK_INLINE void winograd_output_1d(const vec m[6], vec to[4])
         }                                                                                                               \
     } while (0)
 
-/* A row of the 36 places. */
-UK_INLINE void store_places(float *to, int64_t plane, int y, const vec *out)
+/* A row of a tile's places. */
+UK_INLINE void store_places(const int side, float *to, int64_t plane, int y, const vec *out)
 {
-    UK_UNROLL for (int x = 0; x < 6; x++) store(to + (y * 6 + x) * plane, out[x]);
+    UK_UNROLL for (int x = 0; x < side + 2; x++) store(to + (y * (side + 2) + x) * plane, out[x]);
 }
 
-/* 6 x 6 inputs, each of 16 channels at its own address, to 36 places `plane` floats apart. */
-UK_INLINE void winograd_input(const float *const *from, int32_t channel, float *to, int64_t plane)
+/* A tile's inputs, each of 16 channels at its own address, to places `plane` floats apart. */
+UK_INLINE void winograd_input(const int side, const float *const *from, int32_t channel, float *to, int64_t plane)
 {
-#define UK_GET(y, x) load(from[(y) * 6 + (x)] + channel + v * UK_LANES)
-#define UK_PUT(y, out) store_places(to + v * UK_LANES, plane, y, out)
-    for (int v = 0; v < VECTORS; v++) UK_BOTH_WAYS(6, 6, winograd_input_1d, UK_GET, UK_PUT);
+#define UK_GET(y, x) load(from[(y) * (side + 2) + (x)] + channel + v * UK_LANES)
+#define UK_PUT(y, out) store_places(side, to + v * UK_LANES, plane, y, out)
+    for (int v = 0; v < VECTORS; v++) {
+        if (side == 4) UK_BOTH_WAYS(6, 6, winograd_input_4, UK_GET, UK_PUT);
+        else UK_BOTH_WAYS(4, 4, winograd_input_2, UK_GET, UK_PUT);
+    }
 #undef UK_GET
 #undef UK_PUT
 }
 
 /* 3 x 3 weights of a panel for one input channel, `tap` floats apart. */
-UK_INLINE void winograd_filter(const float *from, int64_t tap, float *to, int64_t plane)
+UK_INLINE void winograd_filter(const int side, const float *from, int64_t tap, float *to, int64_t plane)
 {
 #define UK_GET(y, x) load(from + ((y) * 3 + (x)) * tap + v * UK_LANES)
-#define UK_PUT(y, out) store_places(to + v * UK_LANES, plane, y, out)
-    for (int v = 0; v < VECTORS; v++) UK_BOTH_WAYS(3, 6, winograd_filter_1d, UK_GET, UK_PUT);
+#define UK_PUT(y, out) store_places(side, to + v * UK_LANES, plane, y, out)
+    for (int v = 0; v < VECTORS; v++) {
+        if (side == 4) UK_BOTH_WAYS(3, 6, winograd_filter_4, UK_GET, UK_PUT);
+        else UK_BOTH_WAYS(3, 4, winograd_filter_2, UK_GET, UK_PUT);
+    }
 #undef UK_GET
 #undef UK_PUT
 }
 
-/* 36 products of a vector of channels, `plane` floats apart, to the sums of 4 x 4 pixels. */
-UK_INLINE void winograd_output(const float *from, int64_t plane, vec to[4][4])
+/* The products of a vector of channels, `plane` floats apart, to the sums of side x side pixels, row by row. */
+UK_INLINE void winograd_output(const int side, const float *from, int64_t plane, vec *to)
 {
-#define UK_GET(y, x) load(from + ((y) * 6 + (x)) * plane)
-#define UK_PUT(y, out) UK_UNROLL for (int x = 0; x < 4; x++) to[y][x] = out[x]
-    UK_BOTH_WAYS(6, 4, winograd_output_1d, UK_GET, UK_PUT);
+#define UK_GET(y, x) load(from + ((y) * (side + 2) + (x)) * plane)
+#define UK_PUT(y, out) UK_UNROLL for (int x = 0; x < side; x++) to[(y) * side + x] = out[x]
+    if (side == 4) UK_BOTH_WAYS(6, 4, winograd_output_4, UK_GET, UK_PUT);
+    else UK_BOTH_WAYS(4, 2, winograd_output_2, UK_GET, UK_PUT);
 #undef UK_GET
 #undef UK_PUT
 }
 
 /*
- * The weights' gradient is the same turned around: G' [sum over tiles of (A y A') * (B' d B)] G, y the gradient of a tile's 4 x 4
+ * The weights' gradient is F(4 x 4, 3 x 3) turned around: G' [sum over tiles of (A y A') * (B' d B)] G, y the gradient of a tile's 4 x 4
  * outputs.
  */
 
@@ -139,7 +173,7 @@ UK_INLINE void winograd_weights_1d(const vec m[6], vec to[3])
 UK_INLINE void winograd_gradient(const float *const *from, int32_t channel, float *to, int64_t plane)
 {
 #define UK_GET(y, x) load(from[(y) * 4 + (x)] + channel + v * UK_LANES)
-#define UK_PUT(y, out) store_places(to + v * UK_LANES, plane, y, out)
+#define UK_PUT(y, out) store_places(4, to + v * UK_LANES, plane, y, out)
     for (int v = 0; v < VECTORS; v++) UK_BOTH_WAYS(4, 6, winograd_gradient_1d, UK_GET, UK_PUT);
 #undef UK_GET
 #undef UK_PUT

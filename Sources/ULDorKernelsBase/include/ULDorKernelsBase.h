@@ -109,8 +109,11 @@ typedef struct uk_conv {
 enum { UK_WINOGRAD_PANELS = 2 };
 #endif
 
+/* Products for each pair of channels of a Winograd tile whose output is side x side: those of its input's size. */
+#define UK_WINOGRAD_PLACES(side) (((side) + 2) * ((side) + 2))
+
 /*
- * Floats from one of the 36 places of a panel's transformed filters to the next: a cache line more than they are, so that the
+ * Floats from one of the places of a panel's transformed filters to the next: a cache line more than they are, so that the
  * places do not fall into the same set of the nearest cache.
  */
 #define UK_WINOGRAD_PLANE(channels) ((int64_t)(channels) * UK_PANEL + 16)
@@ -189,6 +192,15 @@ typedef struct uk_tile_product {
 
 /* ------------------------------------------------------------------------------------------------- Table */
 
+/* Winograd's algorithm for output tiles of one side. */
+typedef struct uk_winograd {
+    /* Filters of one panel, channels [first, first + count): [UK_WINOGRAD_PLACES][UK_WINOGRAD_PLANE]. */
+    void (*filters)(const uk_conv *conv, int32_t panel, int32_t first, int32_t count, float *filters);
+    /* Tiles [begin, begin + count) of some panels; `filters` of panel_begin and on; scratch: uk_plan_convolution(). */
+    void (*job)(const uk_exec *exec, const uk_conv *conv, int64_t begin, int32_t count, int32_t panel_begin, int32_t panel_end,
+                const float *filters, float *scratch);
+} uk_winograd;
+
 /* The kernels of one instruction set. */
 typedef struct uk_table {
     const char *name;
@@ -196,11 +208,7 @@ typedef struct uk_table {
     /* Output pixels [begin, begin + rows), rows <= UK_MOST_JOB_ROWS, of some panels; scratch: uk_plan_convolution(). */
     void (*direct_job)(const uk_exec *exec, const uk_conv *conv, int64_t begin, int32_t rows, int32_t panel_begin,
                        int32_t panel_end, float *scratch);
-    /* Winograd's filters of one panel, channels [first, first + count): [36][UK_WINOGRAD_PLANE]. */
-    void (*winograd_filters)(const uk_conv *conv, int32_t panel, int32_t first, int32_t count, float *filters);
-    /* 4 x 4 output tiles [begin, begin + count) of some panels; `filters` of panel_begin and on. */
-    void (*winograd_job)(const uk_exec *exec, const uk_conv *conv, int64_t begin, int32_t count, int32_t panel_begin,
-                         int32_t panel_end, const float *filters, float *scratch);
+    uk_winograd winograd_4, winograd_2; /* F(4 x 4, 3 x 3) and F(2 x 2, 3 x 3) */
     /* Packing and products of a weight gradient (bodies/weight_gradient.h). */
     void (*gradient_rows)(const uk_pixel_product *product, int32_t image, int32_t group, float *to);
     void (*gradient_panels)(const uk_pixel_product *product, int32_t image, int32_t phase, int32_t row, float *panels);

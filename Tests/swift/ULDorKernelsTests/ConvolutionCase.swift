@@ -42,9 +42,9 @@ struct ConvolutionCase: CustomTestStringConvertible, Sendable {
         return work
     }
 
-    func plan(_ table: UnsafePointer<uk_table>, threads: Int32 = 1, exact: Bool = false) -> uk_conv_plan {
+    func plan(_ table: UnsafePointer<uk_table>, threads: Int32 = 1, by algorithms: Algorithms = .fast) -> uk_conv_plan {
         var work = sizes
-        return uk_plan_convolution(table, &work, threads, exact)
+        return uk_plan_convolution(table, &work, threads, algorithms.rawValue)
     }
 }
 
@@ -109,10 +109,10 @@ struct Convolution {
         return found
     }
 
-    func run(_ table: UnsafePointer<uk_table>, threads: Int32 = 1, exact: Bool = false) -> [Float] {
+    func run(_ table: UnsafePointer<uk_table>, threads: Int32 = 1, by algorithms: Algorithms = .fast) -> [Float] {
         let output = makeOutput()
         var conv = work(into: output)
-        var plan = uk_plan_convolution(table, &conv, threads, exact)
+        var plan = uk_plan_convolution(table, &conv, threads, algorithms.rawValue)
         let scratch = Guarded(count: Int(plan.scratch_floats))
         var exec = uk_exec(threads: threads, state: nil)
         #expect(uk_convolve(&exec, table, &conv, &plan, scratch.base) == UK_OK)
@@ -122,10 +122,12 @@ struct Convolution {
     }
 
     /// Status and output where the call is told to stop before it begins.
-    func runStopped(_ table: UnsafePointer<uk_table>, threads: Int32, exact: Bool) -> (status: Int32, isUntouched: Bool) {
+    func runStopped(_ table: UnsafePointer<uk_table>, threads: Int32, by algorithms: Algorithms) -> (
+        status: Int32, isUntouched: Bool
+    ) {
         let output = makeOutput()
         var conv = work(into: output), state = Int32(UK_STOPPING)
-        var plan = uk_plan_convolution(table, &conv, threads, exact)
+        var plan = uk_plan_convolution(table, &conv, threads, algorithms.rawValue)
         let scratch = Guarded(count: Int(plan.scratch_floats))
         let status = withUnsafePointer(to: &state) { state in
             var exec = uk_exec(threads: threads, state: state)

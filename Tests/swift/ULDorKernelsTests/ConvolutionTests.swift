@@ -33,26 +33,26 @@ let oddShapes: [ConvolutionCase] = [
             // A rounding for each of the products, which are of order 1.
             let products = Float(shape.channels * shape.kernel * shape.kernel)
             let limit = products * Float.ulpOfOne + 1e-6
-            #expect(largestDifference(convolution.run(table, exact: true), expected) < limit, "\(name(table))")
+            #expect(largestDifference(convolution.run(table, by: .direct), expected) < limit, "\(name(table))")
         }
     }
 
     @Test(arguments: oddShapes) func sameBitsForAnyThreadsAndVectors(_ shape: ConvolutionCase) {
         let convolution = Convolution(shape)
         for group in tablesOfEqualBits() {
-            let one = convolution.run(group[0], exact: true)
+            let one = convolution.run(group[0], by: .direct)
             for table in group {
                 for threads: Int32 in [1, 2, 3, 8, 16] {
-                    let got = convolution.run(table, threads: threads, exact: true)
+                    let got = convolution.run(table, threads: threads, by: .direct)
                     #expect(bits(got) == bits(one), "\(name(table)), \(threads) threads")
                 }
             }
         }
     }
 
-    @Test func exactIsNeverWinograd() {
+    @Test func directIsNeverWinograd() {
         for table in tables() {
-            for shape in oddShapes + winogradShapes { #expect(!shape.plan(table, exact: true).is_winograd) }
+            for shape in oddShapes + winogradShapes { #expect(shape.plan(table, by: .direct).winograd_side == 0) }
         }
     }
 
@@ -76,13 +76,13 @@ let oddShapes: [ConvolutionCase] = [
         }
     }
 
-    @Test(arguments: [true, false]) func cancelledConvolutionSaysSo(_ exact: Bool) {
+    @Test(arguments: Algorithms.allCases) func cancelledConvolutionSaysSo(_ algorithms: Algorithms) {
         let shape = ConvolutionCase(batch: 2, height: 12, width: 12, channels: 32, out: 33)
         let convolution = Convolution(shape)
         for table in tables() {
-            #expect(shape.plan(table, exact: exact).is_winograd == !exact)
+            #expect(shape.plan(table, by: algorithms).winograd_side == algorithms.side)
             for threads: Int32 in [1, 3] {
-                let stopped = convolution.runStopped(table, threads: threads, exact: exact)
+                let stopped = convolution.runStopped(table, threads: threads, by: algorithms)
                 #expect(stopped.status == UK_CANCELLED && stopped.isUntouched, "\(name(table)), \(threads) threads")
             }
         }

@@ -40,14 +40,14 @@ struct GradientCase: CustomTestStringConvertible, Sendable {
         return work
     }
 
-    func weightFloats(_ table: UnsafePointer<uk_table>, threads: Int32 = 1, exact: Bool) -> Int {
+    func weightFloats(_ table: UnsafePointer<uk_table>, threads: Int32 = 1, by algorithms: Algorithms) -> Int {
         var work = sizes
-        return Int(uk_weight_gradient_floats(&work, threads, exact))
+        return Int(uk_weight_gradient_floats(&work, threads, algorithms.rawValue))
     }
 
-    func inputFloats(_ table: UnsafePointer<uk_table>, threads: Int32 = 1, exact: Bool) -> Int {
+    func inputFloats(_ table: UnsafePointer<uk_table>, threads: Int32 = 1, by algorithms: Algorithms) -> Int {
         var work = sizes
-        return Int(uk_input_gradient_floats(table, &work, threads, exact))
+        return Int(uk_input_gradient_floats(table, &work, threads, algorithms.rawValue))
     }
 }
 
@@ -150,31 +150,33 @@ struct Gradient {
     }
 
     /// Gradients of the weights and, after them, of the bias.
-    func weightGradient(_ table: UnsafePointer<uk_table>, threads: Int32 = 1, exact: Bool) -> [Float] {
+    func weightGradient(_ table: UnsafePointer<uk_table>, threads: Int32 = 1, by algorithms: Algorithms) -> [Float] {
         let to = Guarded(startWeights), bias = Guarded(startBias)
-        #expect(runWeights(table, threads: threads, state: nil, exact: exact, to, bias) == UK_OK)
+        #expect(runWeights(table, threads: threads, state: nil, by: algorithms, to, bias) == UK_OK)
         return to.values + (shape.hasBias ? bias.values : [])
     }
 
     private func runWeights(
-        _ table: UnsafePointer<uk_table>, threads: Int32, state: UnsafePointer<Int32>?, exact: Bool, _ to: Guarded,
-        _ bias: Guarded
+        _ table: UnsafePointer<uk_table>, threads: Int32, state: UnsafePointer<Int32>?, by algorithms: Algorithms,
+        _ to: Guarded, _ bias: Guarded
     ) -> Int32 {
         var work = work
         work.weight_gradient = to.base
         work.bias_gradient = shape.hasBias ? bias.base : nil
-        let scratch = Guarded(count: shape.weightFloats(table, threads: threads, exact: exact))
+        let scratch = Guarded(count: shape.weightFloats(table, threads: threads, by: algorithms))
         var exec = uk_exec(threads: threads, state: state)
-        let status = uk_weight_gradient(&exec, table, &work, exact, scratch.base)
+        let status = uk_weight_gradient(&exec, table, &work, algorithms.rawValue, scratch.base)
         #expect(scratch.isIntact, "\(name(table)): written outside of \(scratch.count) floats of scratch")
         #expect(to.isIntact && bias.isIntact, "\(name(table)): written outside of the gradients")
         if !shape.hasBias { #expect(bias.values == startBias) }
         return status
     }
 
-    func inputGradient(_ table: UnsafePointer<uk_table>, threads: Int32 = 1, exact: Bool, adds: Bool = false) -> [Float] {
+    func inputGradient(
+        _ table: UnsafePointer<uk_table>, threads: Int32 = 1, by algorithms: Algorithms, adds: Bool = false
+    ) -> [Float] {
         let to = target(adds: adds)
-        #expect(runInput(table, threads: threads, state: nil, exact: exact, adds: adds, to) == UK_OK)
+        #expect(runInput(table, threads: threads, state: nil, by: algorithms, adds: adds, to) == UK_OK)
         return shape.inputLayout.dense(to)
     }
 
@@ -185,14 +187,15 @@ struct Gradient {
     }
 
     private func runInput(
-        _ table: UnsafePointer<uk_table>, threads: Int32, state: UnsafePointer<Int32>?, exact: Bool, adds: Bool, _ to: Guarded
+        _ table: UnsafePointer<uk_table>, threads: Int32, state: UnsafePointer<Int32>?, by algorithms: Algorithms,
+        adds: Bool, _ to: Guarded
     ) -> Int32 {
         var work = work
         work.input_gradient.data = to.base
         work.adds = adds
-        let scratch = Guarded(count: shape.inputFloats(table, threads: threads, exact: exact))
+        let scratch = Guarded(count: shape.inputFloats(table, threads: threads, by: algorithms))
         var exec = uk_exec(threads: threads, state: state)
-        let status = uk_input_gradient(&exec, table, &work, exact, scratch.base)
+        let status = uk_input_gradient(&exec, table, &work, algorithms.rawValue, scratch.base)
         #expect(scratch.isIntact, "\(name(table)): written outside of \(scratch.count) floats of scratch")
         #expect(to.isIntact, "\(name(table)): written outside of the gradient")
         #expect(shape.inputLayout.isUntouchedBetween(to), "\(name(table)): written between the gradient's pixels")
@@ -218,12 +221,12 @@ struct Gradient {
     }
 
     /// Statuses, and that nothing was written, where the calls are told to stop before they begin.
-    func expectStopped(_ table: UnsafePointer<uk_table>, threads: Int32, exact: Bool) {
+    func expectStopped(_ table: UnsafePointer<uk_table>, threads: Int32, by algorithms: Algorithms) {
         var state = Int32(UK_STOPPING)
         let weights = Guarded(startWeights), bias = Guarded(startBias), to = target(adds: false)
         withUnsafePointer(to: &state) { state in
-            #expect(runWeights(table, threads: threads, state: state, exact: exact, weights, bias) == UK_CANCELLED)
-            #expect(runInput(table, threads: threads, state: state, exact: exact, adds: false, to) == UK_CANCELLED)
+            #expect(runWeights(table, threads: threads, state: state, by: algorithms, weights, bias) == UK_CANCELLED)
+            #expect(runInput(table, threads: threads, state: state, by: algorithms, adds: false, to) == UK_CANCELLED)
         }
         #expect(weights.values == startWeights && bias.values == startBias)
         #expect((0..<to.count).allSatisfy { to.isUntouched($0) })

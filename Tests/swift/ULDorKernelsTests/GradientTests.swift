@@ -58,7 +58,7 @@ let winogradGradientShapes: [GradientCase] = [
         let expected = gradient.expectedWeightGradient(), limit = limit(shape.weightProducts, shape)
         for table in tables() {
             for threads: Int32 in [1, 3] {
-                let difference = largestDifference(gradient.weightGradient(table, threads: threads, exact: true), expected)
+                let difference = largestDifference(gradient.weightGradient(table, threads: threads, by: .direct), expected)
                 #expect(difference < limit, "\(name(table)), \(threads) threads")
             }
         }
@@ -70,7 +70,7 @@ let winogradGradientShapes: [GradientCase] = [
         let expected = gradient.expectedInputGradient(adds: adds), limit = limit(shape.inputProducts, shape)
         for table in tables() {
             for threads: Int32 in [1, 3] {
-                let got = gradient.inputGradient(table, threads: threads, exact: true, adds: adds)
+                let got = gradient.inputGradient(table, threads: threads, by: .direct, adds: adds)
                 #expect(largestDifference(got, expected) < limit, "\(name(table)), \(threads) threads")
             }
         }
@@ -80,7 +80,7 @@ let winogradGradientShapes: [GradientCase] = [
     @Test func inputsOfGroupsAgreeWithDefinition() {
         let shape = GradientCase(height: 1, width: 1, channels: 1700, out: 2100, kernel: 1)
         let gradient = Gradient(shape)
-        let got = gradient.inputGradient(uk_table_for(Int32(UK_BEST)), threads: 3, exact: true)
+        let got = gradient.inputGradient(uk_table_for(Int32(UK_BEST)), threads: 3, by: .direct)
         #expect(largestDifference(got, gradient.expectedInputGradient()) < limit(shape.inputProducts, shape))
     }
 
@@ -92,10 +92,12 @@ let winogradGradientShapes: [GradientCase] = [
         let expected = gradient.expectedInputGradient(adds: adds)
         let largest = expected.reduce(0) { max($0, abs($1)) }
         for table in tables() {
-            let exact = gradient.inputGradient(table, exact: true, adds: adds)
-            let one = gradient.inputGradient(table, exact: false, adds: adds)
-            #expect(largestDifference(one, expected) < 5e-6 * largest, "\(name(table))")
-            #expect(one != exact, "\(name(table)): not Winograd")
+            let direct = gradient.inputGradient(table, by: .direct, adds: adds)
+            let gentle = gradient.inputGradient(table, by: .gentle, adds: adds)
+            let fast = gradient.inputGradient(table, by: .fast, adds: adds)
+            #expect(largestDifference(gentle, expected) < 2e-6 * largest, "\(name(table)), gentle")
+            #expect(largestDifference(fast, expected) < 5e-6 * largest, "\(name(table))")
+            #expect(fast != direct && gentle != direct && gentle != fast, "\(name(table)): not Winograd")
         }
     }
 
@@ -105,26 +107,27 @@ let winogradGradientShapes: [GradientCase] = [
         let largest = expected.reduce(0) { max($0, abs($1)) }
         let tiles = shape.batch * ((shape.height + 3) / 4) * ((shape.width + 3) / 4)
         for table in tables() {
-            let exact = gradient.weightGradient(table, exact: true), got = gradient.weightGradient(table, exact: false)
+            let direct = gradient.weightGradient(table, by: .direct), got = gradient.weightGradient(table, by: .fast)
+            #expect(gradient.weightGradient(table, by: .gentle) == direct, "\(name(table)): gentle is direct")
             #expect(largestDifference(got, expected) < 5e-6 * largest, "\(name(table))")
-            #expect((got != exact) == (tiles >= 64 && shape.channels % 16 == 0), "\(name(table)): Winograd or not")
+            #expect((got != direct) == (tiles >= 64 && shape.channels % 16 == 0), "\(name(table)): Winograd or not")
         }
     }
 
     @Test(arguments: gradientShapes + winogradGradientShapes) func sameBitsForAnyThreadsAndVectors(_ shape: GradientCase) {
         let gradient = Gradient(shape)
         for group in tablesOfEqualBits() {
-            let weights = [false, true].map { gradient.weightGradient(group[0], exact: $0) }
-            let inputs = [false, true].map { gradient.inputGradient(group[0], exact: $0) }
+            let weights = Algorithms.allCases.map { gradient.weightGradient(group[0], by: $0) }
+            let inputs = Algorithms.allCases.map { gradient.inputGradient(group[0], by: $0) }
             for table in group {
                 for threads: Int32 in [1, 3, 16] {
-                    for (exact, weight) in zip([false, true], weights) {
-                        let got = gradient.weightGradient(table, threads: threads, exact: exact)
-                        #expect(bits(got) == bits(weight), "\(name(table)), \(threads) threads, exact \(exact)")
+                    for (algorithms, weight) in zip(Algorithms.allCases, weights) {
+                        let got = gradient.weightGradient(table, threads: threads, by: algorithms)
+                        #expect(bits(got) == bits(weight), "\(name(table)), \(threads) threads, \(algorithms)")
                     }
-                    for (exact, input) in zip([false, true], inputs) {
-                        let got = gradient.inputGradient(table, threads: threads, exact: exact)
-                        #expect(bits(got) == bits(input), "\(name(table)), \(threads) threads, exact \(exact)")
+                    for (algorithms, input) in zip(Algorithms.allCases, inputs) {
+                        let got = gradient.inputGradient(table, threads: threads, by: algorithms)
+                        #expect(bits(got) == bits(input), "\(name(table)), \(threads) threads, \(algorithms)")
                     }
                 }
             }
@@ -135,16 +138,16 @@ let winogradGradientShapes: [GradientCase] = [
     @Test(arguments: gradientShapes + winogradGradientShapes) func scratchGrowsWithBatch(_ shape: GradientCase) {
         for table in tables() {
             for threads: Int32 in [1, 2, 3, 16] {
-                var last = [0, 0, 0, 0]
+                var last = [Int](repeating: 0, count: 2 * Algorithms.allCases.count)
                 for batch in 0..<70 {
                     var larger = shape
                     larger.batch = batch
-                    let floats = [
-                        larger.weightFloats(table, threads: threads, exact: false),
-                        larger.weightFloats(table, threads: threads, exact: true),
-                        larger.inputFloats(table, threads: threads, exact: false),
-                        larger.inputFloats(table, threads: threads, exact: true),
-                    ]
+                    let floats = Algorithms.allCases.flatMap {
+                        [
+                            larger.weightFloats(table, threads: threads, by: $0),
+                            larger.inputFloats(table, threads: threads, by: $0),
+                        ]
+                    }
                     #expect(zip(last, floats).allSatisfy { $0 <= $1 }, "\(name(table)), \(threads) threads, batch \(batch)")
                     last = floats
                 }
@@ -157,8 +160,8 @@ let winogradGradientShapes: [GradientCase] = [
         shape.batch = 0
         for table in tables() {
             let gradient = Gradient(shape)
-            #expect(gradient.weightGradient(table, exact: false) == gradient.expectedWeightGradient())
-            #expect(gradient.inputGradient(table, exact: true).isEmpty)
+            #expect(gradient.weightGradient(table, by: .fast) == gradient.expectedWeightGradient())
+            #expect(gradient.inputGradient(table, by: .direct).isEmpty)
         }
     }
 
@@ -167,7 +170,7 @@ let winogradGradientShapes: [GradientCase] = [
             let gradient = Gradient(shape)
             for table in tables() {
                 for threads: Int32 in [1, 3] {
-                    for exact in [false, true] { gradient.expectStopped(table, threads: threads, exact: exact) }
+                    for algorithms in Algorithms.allCases { gradient.expectStopped(table, threads: threads, by: algorithms) }
                 }
             }
         }

@@ -43,7 +43,7 @@ import ULDorKernels
                             (work.packed, work.bias) = (packed.baseAddress, bias.baseAddress)
                             (work.batch, work.channels, work.out_channels) = (Int32(rows), Int32(inner), Int32(columns))
                             (work.kernel_h, work.kernel_w, work.stride, work.pad) = (1, 1, 1, 0)
-                            var plan = uk_plan_convolution(table, &work, exec.threads, false)
+                            var plan = uk_plan_convolution(table, &work, exec.threads, Int32(UK_FAST))
                             let scratch = Guarded(count: Int(plan.scratch_floats))
                             #expect(uk_convolve(&exec, table, &work, &plan, scratch.base) == UK_OK)
                             #expect(scratch.isIntact)

@@ -36,8 +36,8 @@ import ULDorKernels
                 (work.packed, work.bias) = (UnsafePointer(packed.base), UnsafePointer(bias.base))
                 work.places = 4
                 work.place = (0, Int64(pixel), Int64(row), Int64(row + pixel))
-                var plan = uk_plan_convolution(table, &work, threads, false)
-                #expect(!plan.is_winograd)
+                var plan = uk_plan_convolution(table, &work, threads, Int32(UK_FAST))
+                #expect(plan.winograd_side == 0)
                 let scratch = Guarded(count: Int(plan.scratch_floats))
                 exec.threads = threads
                 #expect(uk_convolve(&exec, table, &work, &plan, scratch.base) == UK_OK)
@@ -104,7 +104,7 @@ import ULDorKernels
             work.channels *= work.kernel_w
             work.kernel_w = 1
             work.pad = 0
-            var plan = uk_plan_convolution(table, &work, 1, false)
+            var plan = uk_plan_convolution(table, &work, 1, Int32(UK_FAST))
             let scratch = Guarded(count: Int(plan.scratch_floats))
             #expect(uk_convolve(&exec, table, &work, &plan, scratch.base) == UK_OK)
             #expect(scratch.isIntact && output.isIntact)

@@ -3,11 +3,11 @@ import ULDorKernels
 
 @Suite struct PlanTests {
     /// What must hold for any plan; sizes that do not fit would have trapped or gone negative.
-    func check(_ shape: ConvolutionCase, _ table: UnsafePointer<uk_table>, _ threads: Int32, exact: Bool) {
-        let plan = shape.plan(table, threads: threads, exact: exact)
+    func check(_ shape: ConvolutionCase, _ table: UnsafePointer<uk_table>, _ threads: Int32, by algorithms: Algorithms) {
+        let plan = shape.plan(table, threads: threads, by: algorithms)
         let what = Comment(rawValue: "\(name(table)), \(threads) threads, \(shape.testDescription): \(plan)")
         let panels = Int64(uk_panels(Int32(shape.out)))
-        let tile = plan.is_winograd ? 4 : 1
+        let tile = max(Int(plan.winograd_side), 1)
         let rows = Int64(shape.batch) * Int64((shape.outHeight + tile - 1) / tile) * Int64((shape.outWidth + tile - 1) / tile)
         #expect(plan.rows == rows, what)
         #expect(plan.blocks >= 1 && Int64(plan.blocks) <= rows && plan.splits >= 1 && Int64(plan.splits) <= panels, what)
@@ -19,42 +19,43 @@ import ULDorKernels
         // Bytes fit, and each thread's part is that of a job, whatever the map's size.
         #expect(plan.scratch_floats < Int64.max / 8, what)
         #expect(plan.worker_floats <= 256 * 256 + 256 * panels * 16 + 36 * (256 * (Int64(shape.channels) + 32) + 32), what)
-        if plan.is_winograd { #expect(plan.pass_panels >= 1, what) }
+        #expect(plan.winograd_side == 0 || Int(plan.winograd_side) == algorithms.side, what)
+        if plan.winograd_side > 0 { #expect(plan.pass_panels >= 1, what) }
     }
 
     /// The largest that the library admits: 4096 x 4096 inputs, 8192 channels, 1024 threads, 4096 proposals.
     @Test func largest() {
         for table in tables() {
             for threads: Int32 in [1, 2, 64, 1024] {
-                for exact in [false, true] {
+                for algorithms in Algorithms.allCases {
                     for channels in [16, 8176, 8192] {
                         for out in [1, 16, 8192] {
-                            check(.init(height: 4096, width: 4096, channels: channels, out: out), table, threads, exact: exact)
-                            check(.init(height: 4096, width: 1, channels: channels, out: out), table, threads, exact: exact)
-                            check(.init(height: 1, width: 1, channels: channels, out: out), table, threads, exact: exact)
+                            check(.init(height: 4096, width: 4096, channels: channels, out: out), table, threads, by: algorithms)
+                            check(.init(height: 4096, width: 1, channels: channels, out: out), table, threads, by: algorithms)
+                            check(.init(height: 1, width: 1, channels: channels, out: out), table, threads, by: algorithms)
                             check(
                                 .init(batch: 4096, height: 14, width: 14, channels: channels, out: out), table, threads,
-                                exact: exact)
+                                by: algorithms)
                         }
                     }
                     check(
                         .init(height: 4096, width: 4096, channels: 8192, out: 8192, kernel: 7, stride: 2), table, threads,
-                        exact: exact)
+                        by: algorithms)
                     check(
                         .init(batch: 4096, height: 1, width: 1, channels: 8192 * 49, out: 8192, kernel: 1), table, threads,
-                        exact: exact)
+                        by: algorithms)
                 }
             }
         }
     }
 
     /// No proposal, no detection: nothing to do is a plan of no jobs.
-    @Test(arguments: [true, false]) func nothing(_ exact: Bool) {
+    @Test(arguments: Algorithms.allCases) func nothing(_ algorithms: Algorithms) {
         let shape = ConvolutionCase(batch: 0, height: 14, width: 14, channels: 64, out: 64)
         for table in tables() {
             for threads: Int32 in [1, 8] {
-                #expect(shape.plan(table, threads: threads, exact: exact).scratch_floats >= 0)
-                #expect(Convolution(shape).run(table, threads: threads, exact: exact) == [])
+                #expect(shape.plan(table, threads: threads, by: algorithms).scratch_floats >= 0)
+                #expect(Convolution(shape).run(table, threads: threads, by: algorithms) == [])
             }
         }
     }
@@ -66,7 +67,9 @@ import ULDorKernels
             let shape = ConvolutionCase(
                 batch: pick(1...5), height: pick(1...130), width: pick(1...130), channels: 16 * pick(1...40), out: pick(1...600),
                 kernel: pick(0...3) == 0 ? 1 : 3)
-            for table in tables() { check(shape, table, Int32(pick(1...64)), exact: false) }
+            for table in tables() {
+                for algorithms in Algorithms.allCases { check(shape, table, Int32(pick(1...64)), by: algorithms) }
+            }
         }
     }
 
@@ -75,12 +78,12 @@ import ULDorKernels
         for table in tables() {
             for (side, kernel, channels, out) in [(14, 3, 256, 256), (7, 3, 32, 64), (28, 1, 256, 3), (1, 1, 12544, 1024)] {
                 for threads: Int32 in [1, 2, 8, 64] {
-                    for exact in [true, false] {
+                    for algorithms in Algorithms.allCases {
                         var before: Int64 = 0
                         for batch in 0...130 {
                             let shape = ConvolutionCase(
                                 batch: batch, height: side, width: side, channels: channels, out: out, kernel: kernel)
-                            let needed = shape.plan(table, threads: threads, exact: exact).scratch_floats
+                            let needed = shape.plan(table, threads: threads, by: algorithms).scratch_floats
                             #expect(needed >= before, "\(name(table)), \(threads) threads, \(shape.testDescription)")
                             before = needed
                         }
@@ -98,19 +101,38 @@ import ULDorKernels
             let shape = ConvolutionCase(
                 batch: pick(1...4), height: pick(1...20), width: pick(1...20), channels: 16 * pick(1...32), out: pick(1...300))
             for group in tablesOfEqualBits() {
-                let chosen = Set(group.flatMap { table in [1, 2, 7, 64].map { shape.plan(table, threads: $0).is_winograd } })
-                #expect(chosen.count == 1, "\(shape.testDescription)")
+                for algorithms in Algorithms.allCases {
+                    let chosen = Set(
+                        group.flatMap { table in
+                            [1, 2, 7, 64].map { shape.plan(table, threads: $0, by: algorithms).winograd_side }
+                        })
+                    #expect(chosen.count == 1, "\(shape.testDescription), \(algorithms)")
+                }
             }
         }
     }
 
-    @Test func onlyWhereItFits() {
+    @Test(arguments: Algorithms.allCases) func onlyWhereItFits(_ algorithms: Algorithms) {
         for table in tables() {
-            #expect(!ConvolutionCase(height: 64, width: 64, channels: 17, out: 64).plan(table).is_winograd)
-            #expect(!ConvolutionCase(height: 64, width: 64, channels: 64, out: 64, stride: 2).plan(table).is_winograd)
-            #expect(!ConvolutionCase(height: 64, width: 64, channels: 64, out: 64, kernel: 1).plan(table).is_winograd)
-            #expect(!ConvolutionCase(height: 1, width: 1, channels: 64, out: 64).plan(table).is_winograd)
-            #expect(ConvolutionCase(height: 64, width: 64, channels: 64, out: 64).plan(table).is_winograd)
+            func side(_ shape: ConvolutionCase) -> Int { Int(shape.plan(table, by: algorithms).winograd_side) }
+            #expect(side(ConvolutionCase(height: 64, width: 64, channels: 17, out: 64)) == 0)
+            #expect(side(ConvolutionCase(height: 64, width: 64, channels: 64, out: 64, stride: 2)) == 0)
+            #expect(side(ConvolutionCase(height: 64, width: 64, channels: 64, out: 64, kernel: 1)) == 0)
+            #expect(side(ConvolutionCase(height: 1, width: 1, channels: 64, out: 64)) == 0)
+            #expect(side(ConvolutionCase(height: 64, width: 64, channels: 64, out: 64)) == algorithms.side)
+        }
+    }
+
+    /// Nor may another choice of algorithms than the default need more than it: training's forward pass fits where its backward pass does.
+    @Test func gentleNeedsNoMoreThanFast() {
+        for table in tables() {
+            for threads: Int32 in [1, 2, 8] {
+                for (side, channels) in [(128, 64), (64, 128), (32, 256), (16, 512), (128, 256), (8, 256)] {
+                    let shape = ConvolutionCase(height: side, width: side, channels: channels, out: channels)
+                    let gentle = shape.plan(table, threads: threads, by: .gentle), fast = shape.plan(table, threads: threads)
+                    #expect(gentle.scratch_floats <= fast.scratch_floats, "\(name(table)), \(shape.testDescription)")
+                }
+            }
         }
     }
 }

@@ -23,6 +23,20 @@ func tables() -> [UnsafePointer<uk_table>] {
     [UK_PORTABLE, UK_AVX2, UK_AVX512].compactMap { uk_table_for(Int32($0)) }
 }
 
+/// What a convolution may be computed by.
+enum Algorithms: Int32, CaseIterable {
+    case fast, gentle, direct
+
+    /// Of a tile's output, where Winograd's algorithm is chosen.
+    var side: Int {
+        switch self {
+        case .fast: 4
+        case .gentle: 2
+        case .direct: 0
+        }
+    }
+}
+
 func name(_ table: UnsafePointer<uk_table>) -> String { String(cString: table.pointee.name) }
 
 func largestDifference(_ a: [Float], _ b: [Float]) -> Float {

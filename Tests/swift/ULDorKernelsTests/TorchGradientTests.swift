@@ -45,8 +45,9 @@ private struct Fixture {
     }
 
     @Test(
-        arguments: ["conv1", "conv1s2", "conv3", "conv3s2", "conv7s2", "winograd", "winograd_weights", "linear"], [false, true])
-    func convolutions(_ layer: String, _ exact: Bool) throws {
+        arguments: ["conv1", "conv1s2", "conv3", "conv3s2", "conv7s2", "winograd", "winograd_weights", "linear"],
+        Algorithms.allCases)
+    func convolutions(_ layer: String, _ algorithms: Algorithms) throws {
         let fixture = try Fixture()
         let gradient = Gradient(
             try shape(fixture, layer), input: try fixture.values("\(layer).input"),
@@ -55,10 +56,10 @@ private struct Fixture {
         let weights = try fixture.values("\(layer).weight_gradient"), bias = try fixture.values("\(layer).bias_gradient")
         let input = try fixture.values("\(layer).input_gradient")
         for table in tables() {
-            let got = gradient.weightGradient(table, exact: exact)
+            let got = gradient.weightGradient(table, by: algorithms)
             expectClose([Float](got[..<weights.count]), weights, "\(name(table)): weights")
             expectClose([Float](got[weights.count...]), bias, "\(name(table)): bias")
-            expectClose(gradient.inputGradient(table, exact: exact), input, "\(name(table)): input")
+            expectClose(gradient.inputGradient(table, by: algorithms), input, "\(name(table)): input")
         }
     }
 
@@ -74,7 +75,7 @@ private struct Fixture {
         let product = Gradient(back, input: gradient, gradient: try fixture.values("transposed.input"), weights: weights)
         for table in tables() {
             expectClose(
-                product.weightGradient(table, exact: false), try fixture.values("transposed.weight_gradient"),
+                product.weightGradient(table, by: .fast), try fixture.values("transposed.weight_gradient"),
                 "\(name(table)): weights")
             let input = try forward(table, back, gradient, weights)
             expectClose(input, try fixture.values("transposed.input_gradient"), "\(name(table)): input")
@@ -97,7 +98,7 @@ private struct Fixture {
         return packed.withUnsafeBufferPointer { packed in
             bias.withUnsafeBufferPointer { bias in
                 (conv.packed, conv.bias) = (packed.baseAddress, bias.baseAddress)
-                var plan = uk_plan_convolution(table, &conv, 1, true)
+                var plan = uk_plan_convolution(table, &conv, 1, Int32(UK_DIRECT))
                 let scratch = Guarded(count: Int(plan.scratch_floats))
                 #expect(uk_convolve(&exec, table, &conv, &plan, scratch.base) == UK_OK)
                 return to.values

@@ -2,7 +2,10 @@ import Glibc
 import Testing
 import ULDorKernels
 
-/// Where Winograd is chosen, by every table: sides that are no multiples of a tile's 4, channels and panels at the edges of
+/// F(4 x 4, 3 x 3) and F(2 x 2, 3 x 3).
+private let winograds: [Algorithms] = [.fast, .gentle]
+
+/// Where Winograd is chosen, by every table: sides that are no multiples of a tile's 4 or 2, channels and panels at the edges of
 /// vectors, chains and register tiles, everything that the store folds in.
 let winogradShapes: [ConvolutionCase] = [
     .init(height: 16, width: 16, channels: 16, out: 16),
@@ -26,14 +29,21 @@ let winogradShapes: [ConvolutionCase] = [
     .init(batch: 3, height: 10, width: 15, channels: 48, out: 17, residual: (5, 8), isStrided: true),
     // Filters of several passes: more than 2.6 million floats.
     .init(batch: 1, height: 8, width: 12, channels: 512, out: 176),
+    .init(batch: 1, height: 8, width: 12, channels: 512, out: 400),
 ]
 
 @Suite struct WinogradTests {
-    @Test(arguments: winogradShapes) func isChosen(_ shape: ConvolutionCase) {
+    @Test(arguments: winogradShapes, winograds) func isChosen(_ shape: ConvolutionCase, _ algorithms: Algorithms) {
         for table in tables() {
-            for threads: Int32 in [1, 2, 3, 8, 16] { #expect(shape.plan(table, threads: threads).is_winograd, "\(name(table))") }
+            for threads: Int32 in [1, 2, 3, 8, 16] {
+                let plan = shape.plan(table, threads: threads, by: algorithms)
+                #expect(Int(plan.winograd_side) == algorithms.side, "\(name(table))")
+            }
         }
     }
+
+    /// The finite points that tiles of this side are interpolated at.
+    static func points(_ side: Int) -> [Double] { side == 4 ? [0, 0.625, -0.625, 1.5, -1.5] : [0, 1, -1] }
 
     /// Error of one output of the transformed product, in units of the output's own spread for independent inputs and weights.
     ///
@@ -42,10 +52,10 @@ let winogradShapes: [ConvolutionCase] = [
     /// |G_i|^2 |B_i|^2, so the variance of the errors is gain^2 = sum_i A[i][y]^2 |G_i|^2 |B_i|^2 for a relative error of 1, and that of
     /// the output itself 3. Two dimensions are the square. The rows follow from the points alone (Cook-Toom): A[i][y] = p^y, G_i =
     /// (1, p, p^2) / N_i, B_i = coefficients of the product of the other points' factors.
-    static func gains() -> [Double] {
-        let points = [0, 0.625, -0.625, 1.5, -1.5]
+    static func gains(_ side: Int) -> [Double] {
+        let points = points(side)
         func norm2(_ values: [Double]) -> Double { values.reduce(0) { $0 + $1 * $1 } }
-        var squares = [Double](repeating: 0, count: 4)
+        var squares = [Double](repeating: 0, count: side)
         for (index, point) in points.enumerated() {
             // prod over other points of (x - q), lowest power first; at `point` it is N.
             var factors = [1.0]
@@ -54,39 +64,39 @@ let winogradShapes: [ConvolutionCase] = [
             }
             let scale = factors.reversed().reduce(0) { $0 * point + $1 }
             let filter = norm2([1, point, point * point]) / (scale * scale)
-            for y in 0..<4 { squares[y] += pow(point * point, Double(y)) * filter * norm2(factors) }
+            for y in 0..<side { squares[y] += pow(point * point, Double(y)) * filter * norm2(factors) }
         }
         // Infinity: the filter's last tap, prod over all points, the last output.
         var all = [1.0]
         for q in points { all = zip([0] + all, all.map { -q * $0 } + [0]).map { $0 + $1 } }
-        squares[3] += norm2(all)
+        squares[side - 1] += norm2(all)
         return squares.map { ($0 / 3).squareRoot() }
     }
 
     /// Root of the mean square, and largest, in units of the output's spread. Roundings are uniform within 2^-24 of what they round, a
     /// deviation of 2^-24 / sqrt(3) where the mantissa is 1 and less elsewhere. A sum of n random products, m <= 256 to a chain, rounds
     /// partial sums that grow to n: variance m/2 in a chain, n/(2m) in adding them up. To these come the transforms' own (six operations
-    /// deep in each direction, twice). Measured (ULDOR_PRINT_ERRORS=1): about 0.7 of the rms, as a mean mantissa makes it.
-    static func limits(channels: Int) -> (rms: Double, max: Double) {
+    /// deep in each direction, twice; of F(2 x 2, 3 x 3) three). Measured (ULDOR_PRINT_ERRORS=1): about 0.7 of the rms, as a mean mantissa makes it.
+    static func limits(_ side: Int, channels: Int) -> (rms: Double, max: Double) {
         let unit = 0x1p-24 / 3.0.squareRoot(), chain = Double(min(channels, Int(UK_CHAIN))), n = Double(channels)
-        let each = unit * (chain / 2 + n / (2 * chain) + 24).squareRoot()
-        let gains = gains()
-        let mean = gains.reduce(0) { $0 + $1 * $1 } / 4
+        let each = unit * (chain / 2 + n / (2 * chain) + (side == 4 ? 24 : 12)).squareRoot()
+        let gains = gains(side)
+        let mean = gains.reduce(0) { $0 + $1 * $1 } / Double(side)
         let worst = gains.max()! * gains.max()!
         // Six standard deviations: fewer than one of 5e8 values lies beyond, and the largest case here has 2e5.
         return (each * mean, 6 * each * worst)
     }
 
-    @Test(arguments: winogradShapes) func agreesWithReference(_ shape: ConvolutionCase) {
+    @Test(arguments: winogradShapes, winograds) func agreesWithReference(_ shape: ConvolutionCase, _ algorithms: Algorithms) {
         let convolution = Convolution(shape)
         let expected = convolution.reference()
         // Inputs and weights are uniform in -1...1: a variance of 1/3 each, 9 products a channel.
         let spread = Double(shape.channels).squareRoot()
-        let limits = Self.limits(channels: shape.channels)
+        let limits = Self.limits(algorithms.side, channels: shape.channels)
         // The store's own: a bias and a residual of order 1 added to values of up to 5 spreads.
         let store = 3 * 0x1p-24 * 5.0
         for table in tables() {
-            let got = convolution.run(table)
+            let got = convolution.run(table, by: algorithms)
             let errors = zip(got, expected).map { (Double($0) - Double($1)) / spread }
             let rms = (errors.reduce(0) { $0 + $1 * $1 } / Double(errors.count)).squareRoot()
             let largest = errors.reduce(0) { Swift.max($0, $1.isNaN ? .infinity : abs($1)) }
@@ -94,26 +104,29 @@ let winogradShapes: [ConvolutionCase] = [
             #expect(largest < limits.max + store, "\(name(table)): max \(largest)")
             if getenv("ULDOR_PRINT_ERRORS") != nil {
                 print(
-                    "winograd \(name(table)) \(shape.testDescription): rms \(rms) of \(limits.rms), max \(largest) of \(limits.max)"
+                    "winograd \(algorithms.side) \(name(table)) \(shape.testDescription): rms \(rms) of \(limits.rms), max \(largest) of \(limits.max)"
                 )
             }
         }
     }
 
-    @Test(arguments: winogradShapes) func sameBitsForAnyThreadsAndVectors(_ shape: ConvolutionCase) {
+    @Test(arguments: winogradShapes, winograds) func sameBitsForAnyThreadsAndVectors(
+        _ shape: ConvolutionCase, _ algorithms: Algorithms
+    ) {
         let convolution = Convolution(shape)
         for group in tablesOfEqualBits() {
-            let one = convolution.run(group[0])
+            let one = convolution.run(group[0], by: algorithms)
             for table in group {
                 for threads: Int32 in [1, 2, 3, 8, 16] {
-                    #expect(bits(convolution.run(table, threads: threads)) == bits(one), "\(name(table)), \(threads) threads")
+                    let got = convolution.run(table, threads: threads, by: algorithms)
+                    #expect(bits(got) == bits(one), "\(name(table)), \(threads) threads")
                 }
             }
         }
     }
 
     /// Any combination, on any number of threads: within the limits, the same bits by AVX2 and AVX-512.
-    @Test func anyShape() {
+    @Test(arguments: winograds) func anyShape(_ algorithms: Algorithms) {
         var generator = Generator(seed: 33), winograd = 0
         for _ in 0..<120 {
             func pick<Value>(_ values: [Value]) -> Value { values[Int.random(in: 0..<values.count, using: &generator)] }
@@ -128,13 +141,14 @@ let winogradShapes: [ConvolutionCase] = [
             guard shape.batch * shape.height * shape.width * shape.channels * shape.out < 4_000_000 else { continue }
             let convolution = Convolution(shape)
             let expected = convolution.reference()
-            let limit = Float((Self.limits(channels: shape.channels).max + 15 * 0x1p-24) * Double(shape.channels).squareRoot())
+            let limit = Float(
+                (Self.limits(algorithms.side, channels: shape.channels).max + 15 * 0x1p-24) * Double(shape.channels).squareRoot())
             let direct = Float(9 * shape.channels) * Float.ulpOfOne + 1e-6
             for group in tablesOfEqualBits() {
                 var first: [UInt32]?
                 for table in group {
-                    let isWinograd = shape.plan(table).is_winograd
-                    let got = convolution.run(table, threads: Int32(side(16)))
+                    let isWinograd = shape.plan(table, by: algorithms).winograd_side > 0
+                    let got = convolution.run(table, threads: Int32(side(16)), by: algorithms)
                     #expect(
                         largestDifference(got, expected) < (isWinograd ? limit : direct),
                         "\(name(table)), \(shape.testDescription)")
@@ -147,29 +161,30 @@ let winogradShapes: [ConvolutionCase] = [
     }
 
     /// Every small size: 1...37 in both directions, edges of tiles in the image's edges.
-    @Test func everySide() {
+    @Test(arguments: winograds) func everySide(_ algorithms: Algorithms) {
         var count = 0
         for side in 1...37 {
             let shape = ConvolutionCase(batch: 2, height: side, width: 38 - side, channels: 32, out: 17, relu: side % 2 == 0)
             let convolution = Convolution(shape)
             let expected = convolution.reference()
-            let limit = Float(Self.limits(channels: 32).max * 32.0.squareRoot()) + 1e-6
+            let limit = Float(Self.limits(algorithms.side, channels: 32).max * 32.0.squareRoot()) + 1e-6
             var first: [UInt32]?
             for table in tables() {
-                if shape.plan(table).is_winograd { count += 1 }
-                let got = convolution.run(table, threads: 2)
+                if shape.plan(table, by: algorithms).winograd_side > 0 { count += 1 }
+                let got = convolution.run(table, threads: 2, by: algorithms)
                 #expect(largestDifference(got, expected) < limit, "\(name(table)), \(shape.testDescription)")
                 if name(table) == "portable" { continue }
                 if let first { #expect(bits(got) == first, "\(shape.testDescription)") } else { first = bits(got) }
             }
         }
-        // Sides of 1 and 2 waste too much of a tile; the others are Winograd.
+        // Sides of 1 and 2 (of 1) waste too much of a tile; the others are Winograd.
         #expect(count >= 30 * tables().count)
     }
 
     /// Correlation is bilinear: right for every pair of one input pixel of a tile and one tap, it is right for all. Impulses at the 36
-    /// places of the tile in the middle of 12 x 12, one tap in each output channel; also what 1-D correlations along rows and columns are.
-    @Test func everyPairOfPixelAndTap() {
+    /// places of the tile in the middle of 12 x 12 (and of the smaller ones within it), one tap in each output channel; also what 1-D
+    /// correlations along rows and columns are.
+    @Test(arguments: winograds) func everyPairOfPixelAndTap(_ algorithms: Algorithms) {
         let shape = ConvolutionCase(batch: 36, height: 12, width: 12, channels: 16, out: 9)
         var input = [Float](repeating: 0, count: 36 * 144 * 16)
         for place in 0..<36 {
@@ -181,8 +196,8 @@ let winogradShapes: [ConvolutionCase] = [
         for tap in 0..<9 { weights[(tap * 16 + tap) * 9 + tap] = 1 }
         let convolution = Convolution(shape, input: input, weights: weights, bias: [Float](repeating: 0, count: 9))
         for table in tables() {
-            #expect(shape.plan(table).is_winograd)
-            let got = convolution.run(table)
+            #expect(Int(shape.plan(table, by: algorithms).winograd_side) == algorithms.side)
+            let got = convolution.run(table, by: algorithms)
             var largest: Float = 0
             for place in 0..<36 {
                 for y in 0..<12 {
@@ -194,14 +209,15 @@ let winogradShapes: [ConvolutionCase] = [
                     }
                 }
             }
-            // Six places in each direction add up terms of up to A B G = (3/2)^3 * 1.07 each, a few roundings every one.
-            #expect(largest < 4e-6, "\(name(table)): \(largest)")
+            // Six places in each direction add up terms of up to A B G = (3/2)^3 * 1.07 each, a few roundings every one; with points 0, 1
+            // and -1 they are halves.
+            #expect(largest <= (algorithms == .fast ? 4e-6 : 0), "\(name(table)): \(largest)")
         }
     }
 
     /// The transformed filters themselves, against Cook-Toom in double: (1, p, p^2) / N for each point, and the last tap.
-    @Test func filtersAreTheirPolynomialsAtThePoints() {
-        let points = [0, 0.625, -0.625, 1.5, -1.5]
+    @Test(arguments: winograds) func filtersAreTheirPolynomialsAtThePoints(_ algorithms: Algorithms) {
+        let points = Self.points(algorithms.side), width = algorithms.side + 2, places = width * width
         var rows = points.enumerated().map { index, p in
             let n = points.enumerated().reduce(1.0) { $1.offset == index ? $0 : $0 * (p - $1.element) }
             return [1 / n, p / n, p * p / n]
@@ -215,20 +231,21 @@ let winogradShapes: [ConvolutionCase] = [
         #expect(uk_pack_conv(&exec, weights, nil, 16, 32, 3, 3, 0, packed.base) == UK_OK)
         let plane = 32 * 16 + 16
         for table in tables() {
-            let filters = Guarded(count: 36 * plane)
+            let filters = Guarded(count: places * plane)
             var work = shape.sizes
             work.packed = UnsafePointer(packed.base)
-            table.pointee.winograd_filters(&work, 0, 0, 20, filters.base)
-            table.pointee.winograd_filters(&work, 0, 20, 12, filters.base)
+            let winograd = algorithms == .fast ? table.pointee.winograd_4 : table.pointee.winograd_2
+            winograd.filters(&work, 0, 0, 20, filters.base)
+            winograd.filters(&work, 0, 20, 12, filters.base)
             #expect(filters.isIntact)
             var largest = 0.0
-            for place in 0..<36 {
+            for place in 0..<places {
                 for channel in 0..<32 {
                     for out in 0..<16 {
                         var sum = 0.0
                         for tap in 0..<9 {
                             sum +=
-                                rows[place / 6][tap / 3] * rows[place % 6][tap % 3]
+                                rows[place / width][tap / 3] * rows[place % width][tap % 3]
                                 * Double(weights[(out * 32 + channel) * 9 + tap])
                         }
                         let got = Double(filters.base[place * plane + channel * 16 + out])
