@@ -3,7 +3,8 @@
 """Random Mask R-CNN weights with the activations, scores and boxes of a trained detector, for tests and timing.
 
 Batch norm takes its statistics from synthetic slices; the last layers are scaled so that objectness, class logits,
-deltas and mask logits spread as after training. All 100 detections fill. Nothing is learned: not for use on patients."""
+deltas and mask logits spread as after training. All 100 detections fill. With --start they are left as torchvision begins
+with them: where a training starts. Nothing is learned: not for use on patients."""
 
 from __future__ import annotations
 
@@ -105,12 +106,13 @@ def _calibrate_heads(model: MaskRCNN, image: Tensor, foreground_bias: float) -> 
 
 @torch.no_grad()
 def make(path: str | os.PathLike, a: Architecture, config: dict[str, Any], size: tuple[int, int], seed: int,
-         dtype: str = "fp32", foreground_bias: float = -2.0) -> None:
+         dtype: str = "fp32", foreground_bias: float = -2.0, start: bool = False) -> None:
     torch.manual_seed(seed)
     complete = uldor_config.complete(config)
     model = torchvision_model.build(a, complete, nn.BatchNorm2d)
     _calibrate_body(model, size, complete["input.slices"])
-    _calibrate_heads(model, torch.from_numpy(ct_like(*size, complete["input.slices"], 0)), foreground_bias)
+    if not start:
+        _calibrate_heads(model, torch.from_numpy(ct_like(*size, complete["input.slices"], 0)), foreground_bias)
     tensors = {n: v.numpy() for n, v in model.state_dict().items() if not n.endswith("num_batches_tracked")}
     uldor_weights.save(path, tensors, config, dtype)
 
@@ -137,6 +139,7 @@ def main() -> None:
     parser.add_argument("--fc", type=int)
     parser.add_argument("--mask", type=int)
     parser.add_argument("--small-anchors", action="store_true", help="anchors of 16..96 instead of 32..512 pixels")
+    parser.add_argument("--start", action="store_true", help="all but the backbone as torchvision begins with it")
     parser.add_argument("--size", type=int, nargs=2, default=(512, 512), metavar=("H", "W"), help="of the slices calibrated on")
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--dtype", choices=uldor_weights.DTYPES, default="fp32")
@@ -147,7 +150,8 @@ def main() -> None:
     if len(width["widths"]) != 4:
         parser.error("--widths takes four numbers")
     make(arguments.output, architecture(arguments.arch, arguments.classes, width),
-         configuration(arguments.arch, arguments.classes, arguments.small_anchors), tuple(arguments.size), arguments.seed, arguments.dtype)
+         configuration(arguments.arch, arguments.classes, arguments.small_anchors), tuple(arguments.size), arguments.seed, arguments.dtype,
+         start=arguments.start)
     print(f"{arguments.output}: {os.path.getsize(arguments.output) / 1e6:.1f} MB")
 
 

@@ -22,14 +22,15 @@ def _is_well_conditioned(single: Arrays, double: Arrays, rules: Rules) -> bool:
     return all(got <= limit / 2 for got, limit in zip(distance(single, double, rules), (BOX_PX, SCORE, MASK_PROBABILITY)))
 
 
-def weights_of(scratch: Path, arch: str, classes: int) -> Path:
+def weights_of(scratch: Path, arch: str, classes: int, start: bool = False) -> Path:
+    """Of a detector's spread, or those that a training starts from (make_weights.py)."""
     import make_weights
 
-    weights = scratch / f"{arch}_{classes}class.safetensors"
+    weights = scratch / f"{arch}_{classes}class{'_start' if start else ''}.safetensors"
     if not weights.exists():
         scratch.mkdir(parents=True, exist_ok=True)
         make_weights.make(weights, make_weights.architecture(arch, classes, make_weights.FULL),
-                          make_weights.configuration(arch, classes, False), (512, 512), SEED)
+                          make_weights.configuration(arch, classes, False), (512, 512), SEED, start=start)
     return weights
 
 
