@@ -61,37 +61,42 @@ final class FeaturePyramid {
     func forward(
         _ features: BackboneFeatures, into pyramid: Pyramid, _ execution: Execution
     ) throws(ULDorError) {
-        try execution.scratch { () throws(ULDorError) in _ = try trace(features, into: pyramid, execution) }
+        try execution.scratch { () throws(ULDorError) in
+            var above: FeatureMap?
+            for level in (0..<4).reversed() {
+                let merged = try execution.map(like: pyramid[level])
+                try merge(features, level, above, into: merged, execution)
+                try outer[level].forward(merged, into: pyramid[level], relu: false, execution)
+                above = merged
+            }
+            subsample(pyramid.p5, into: pyramid.p6, execution)
+        }
     }
 
-    /// The forward pass, keeping the merged maps that the 3 x 3 convolutions read.
-    func trace(
-        _ features: BackboneFeatures, into pyramid: Pyramid, _ execution: Execution
-    ) throws(ULDorError) -> BackboneFeatures {
-        // Lateral connection plus the nearest-neighbour upsampled level above, in one pass.
-        func merge(_ level: Int, _ above: FeatureMap?) throws(ULDorError) -> FeatureMap {
-            let merged = try inner[level].forward(features[level], residual: above, relu: false, execution)
-            try outer[level].forward(merged, into: pyramid[level], relu: false, execution)
-            return merged
-        }
-        let m5 = try merge(3, nil), m4 = try merge(2, m5), m3 = try merge(1, m4), m2 = try merge(0, m3)
-        subsample(pyramid.p5, into: pyramid.p6, execution)
-        return BackboneFeatures(c2: m2, c3: m3, c4: m4, c5: m5)
+    /// What a 3 x 3 convolution reads: a lateral connection plus the nearest-neighbour upsampled level above, in one pass.
+    private func merge(
+        _ features: BackboneFeatures, _ level: Int, _ above: FeatureMap?, into merged: FeatureMap, _ execution: Execution
+    ) throws(ULDorError) {
+        try inner[level].forward(features[level], into: merged, residual: above, relu: false, execution)
     }
 
     /// `gradient` is that of P2..P6; it and `pyramid` are overwritten. That of C2..C5 is written to `inputGradient`, from stage
     /// `first` on.
+    ///
+    /// The merged maps are computed again, for a hundredth of a step: the heads need the memory meanwhile. The pyramid itself is not
+    /// read any more, and is where they and their gradients are written.
     func backward(
-        _ features: BackboneFeatures, merged: BackboneFeatures, pyramid: Pyramid, _ gradient: Pyramid,
-        into inputGradient: BackboneFeatures,
-        first: Int, _ execution: Execution
+        _ features: BackboneFeatures, pyramid: Pyramid, _ gradient: Pyramid, into inputGradient: BackboneFeatures, first: Int,
+        _ execution: Execution
     ) throws(ULDorError) {
+        for level in (0..<4).reversed() {
+            try merge(features, level, level < 3 ? pyramid[level + 1] : nil, into: pyramid[level], execution)
+        }
         addSubsampled(gradient.p6, to: gradient.p5, execution)
         var finer: FeatureMap?
         for level in 0..<4 {
-            // The pyramid itself is not read any more, and has the merged maps' size.
             let here = pyramid[level]
-            try outer[level].backward(merged[level], gradient[level], into: here, execution)
+            try outer[level].backward(here, gradient[level], into: here, execution)
             if let finer {
                 var fine = finer.map, coarse = here.map
                 try execution.run { uk_upsample_gradient($0, &fine, &coarse, 1, Int32(here.channels)) }

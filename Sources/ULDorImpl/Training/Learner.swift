@@ -15,7 +15,7 @@ final class Learner {
     private let selection: SampleSelection
     private let targets: MaskTargets
     /// Regions that go through a head together: what lies between its layers is large.
-    private static let boxBatch = 256, maskBatch = 26
+    private static let boxBatch = 128, maskBatch = 16
 
     /// The forward pass is gentle but for the mask head: the rounding of Winograd's F(4 x 4, 3 x 3), harmless in itself, decides which
     /// units a ReLU cuts off, and each of these is a step in the gradient of all that lies before it (docs/accuracy.md). The backward
@@ -129,7 +129,6 @@ final class Learner {
     /// What the backward pass of one image reads.
     private struct Seen {
         var backbone: Backbone.Trace
-        var merged: BackboneFeatures
         var pyramid: Pyramid
     }
 
@@ -147,8 +146,8 @@ final class Learner {
         return try execution.gently { () throws(ULDorError) in
             let backbone = try model.backbone.trace(map, execution)
             let pyramid = try model.pyramid.output(height: map.height, width: map.width, execution)
-            let merged = try model.pyramid.trace(backbone.features, into: pyramid, execution)
-            return Seen(backbone: backbone, merged: merged, pyramid: pyramid)
+            try model.pyramid.forward(backbone.features, into: pyramid, execution)
+            return Seen(backbone: backbone, pyramid: pyramid)
         }
     }
 
@@ -256,8 +255,7 @@ final class Learner {
             stage >= first ? try execution.map(like: features[stage]) : features[stage]
         }
         let gradients = BackboneFeatures(c2: try below(0), c3: try below(1), c4: try below(2), c5: try below(3))
-        try model.pyramid.backward(
-            features, merged: seen.merged, pyramid: seen.pyramid, gradient, into: gradients, first: first, execution)
+        try model.pyramid.backward(features, pyramid: seen.pyramid, gradient, into: gradients, first: first, execution)
         try model.backbone.backward(seen.backbone, gradients, execution)
     }
 

@@ -26,8 +26,8 @@ struct SampleSelection {
 
     /// `pyramid` gives the levels' sizes.
     func selectAnchors(
-        _ pyramid: Pyramid, _ example: Example, random: SeededRandom, injected: InjectedSamples?, into samples: inout ImageSamples,
-        _ execution: Execution
+        _ pyramid: Pyramid, _ example: Example, random: SeededRandom, injected: InjectedSamples?,
+        into samples: inout ImageSamples, _ execution: Execution
     ) throws(ULDorError) {
         let perLocation = anchors.perLocation
         let counts = (0..<Pyramid.levels).map { pyramid[$0].pixels * perLocation }
