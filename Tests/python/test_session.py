@@ -304,6 +304,19 @@ def test_the_same_bits_for_every_number_of_threads(model, size):
             assert found == reference, f"{threads} threads"
 
 
+def test_plans_of_alternating_sizes(model):
+    """Memory is planned once for a size that comes again, anew for another, and after an estimate or a detection in between."""
+    sizes = [(64, 96), (64, 96), (128, 128), (64, 96), (128, 128), (128, 128)]
+    with model.session() as session:
+        for count, size in enumerate(sizes):
+            with model.session() as fresh:
+                expected = everything(fresh.forward(tensor(*size)))
+            if count % 2:
+                session.estimate_memory(256, 256)
+                session.detect(numpy.zeros((80, 70), numpy.int16), spacing=0.8)
+            assert everything(session.forward(tensor(*size))) == expected
+
+
 def test_the_same_bits_again_and_after_other_sizes(model):
     with model.session(threads=2) as session:
         first = everything(session.forward(tensor(97, 131)))

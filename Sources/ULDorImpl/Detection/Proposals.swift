@@ -8,7 +8,7 @@ struct Regions: BitwiseCopyable {
 }
 
 /// Size of the network's input before and after padding.
-struct InputSize: BitwiseCopyable {
+struct InputSize: BitwiseCopyable, Equatable {
     var height, width, paddedHeight, paddedWidth: Int
 }
 

@@ -27,6 +27,9 @@ struct Arena: ~Copyable {
         capacity = 0
     }
 
+    /// Takes everything back that was handed out.
+    mutating func restart() { used = 0 }
+
     mutating func beginMeasuring() {
         isMeasuring = true
         used = 0

@@ -12,6 +12,8 @@ final class Execution {
     /// UK_IDLE, UK_RUNNING or UK_STOPPING: one word, so that a cancel reaches the call that runs and no other.
     private let state: UnsafeMutablePointer<Int32>
     private let progress: Progress?
+    /// The input that was planned for last, and what its pass takes.
+    private var planned: (size: InputSize, bytes: Int)?
 
     struct Progress {
         let function: @convention(c) (UnsafeMutableRawPointer?, Double, UnsafePointer<CChar>?) -> Int32
@@ -86,8 +88,19 @@ final class Execution {
         return try body()
     }
 
-    /// Runs a pass twice: to measure its scratch memory, and for real. Its memory is valid until the next pass.
-    func pass<Value>(_ body: () throws(ULDorError) -> Value) throws(ULDorError) -> Value {
+    /// Runs a pass twice: to measure its scratch memory, and for real. Its memory is valid until the next pass. That of an input whose
+    /// size was measured before, and no other since, has been planned; such a pass asks for the same memory whatever is in the input.
+    func pass<Value>(of size: InputSize? = nil, _ body: () throws(ULDorError) -> Value) throws(ULDorError) -> Value {
+        if let size, let planned, size == planned.size, planned.bytes <= arena.capacity {
+            arena.restart()
+        } else {
+            try plan(body)
+            if let size { planned = (size, arena.peak) }
+        }
+        return try body()
+    }
+
+    private func plan<Value>(_ body: () throws(ULDorError) -> Value) throws(ULDorError) {
         arena.beginMeasuring()
         do throws(ULDorError) {
             _ = try body()
@@ -96,7 +109,6 @@ final class Execution {
             throw error
         }
         try arena.endMeasuring()
-        return try body()
     }
 
     /// Bytes of scratch memory that a pass would take.

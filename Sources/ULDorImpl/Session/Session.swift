@@ -143,7 +143,7 @@ public final class Session: @unchecked Sendable {
         _ planes: UnsafePointer<Float>, rows: Int, columns: Int, _ size: InputSize
     ) throws(ULDorError) -> NetworkOutput {
         let execution = execution, detector = detector, channels = model.config.input.slices
-        return try execution.pass { () throws(ULDorError) in
+        return try execution.pass(of: size) { () throws(ULDorError) in
             let map = try execution.map(1, size.paddedHeight, size.paddedWidth, channels)
             if !execution.isMeasuring {
                 map.data.update(repeating: 0, count: map.count)
