@@ -48,7 +48,8 @@ def update_error(ours: Arrays, theirs: Arrays, before: Arrays) -> float:
     return difference / sum(norm(theirs[n] - before[n]) ** 2 for n in names) ** 0.5
 
 
-def compare(weights: Path, size: int, images: int, seed: int, steps: int, kinds: List[str]) -> Dict[str, Tuple[float, float, Dict]]:
+def compare(weights: Path, size: int, images: int, seed: int, steps: int, rate: float,
+            kinds: List[str]) -> Dict[str, Tuple[float, float, Dict]]:
     """For each kind of convolution the losses' error, the updates' and each parameter's ratio, on one batch; "torch" has how far
     torch's updates are from its own without oneDNN."""
     import torch
@@ -59,14 +60,14 @@ def compare(weights: Path, size: int, images: int, seed: int, steps: int, kinds:
     batch = reference.draw(weights, reference.random_batch(images, size, size, 3, [2, 0, 3], 2, seed), seed)
     single = reference.single_precision(weights, batch)
     double = reference.gradients(weights, batch, torch.float64)
-    stepped = reference.gradients(weights, batch, torch.float32, steps=steps)
+    stepped = reference.gradients(weights, batch, torch.float32, steps=steps, rate=rate)
     with torch.backends.mkldnn.flags(enabled=False):
-        plain = reference.gradients(weights, batch, torch.float32, steps=steps)
+        plain = reference.gradients(weights, batch, torch.float32, steps=steps, rate=rate)
     before, _ = uldor_weights.load(weights)
     found: Dict[str, Tuple[float, float, Dict]] = {"torch": (0, update_error(plain, stepped, before), {})}
     for kind in kinds:
         ours = uldor.run_gradients(weights, batch, exact=kind == "exact")
-        moved = uldor.run_gradients(weights, batch, exact=kind == "exact", steps=steps)
+        moved = uldor.run_gradients(weights, batch, exact=kind == "exact", steps=steps, rate=rate)
         found[kind] = loss_error(ours, double), update_error(moved, stepped, before), parameter_ratios(ours, single, double)
     return found
 
@@ -78,6 +79,7 @@ def main() -> int:
     parser.add_argument("--size", type=int, default=256)
     parser.add_argument("--batch", type=int, default=2)
     parser.add_argument("--steps", type=int, default=10)
+    parser.add_argument("--rate", type=float, default=1e-3, help="of the steps")
     parser.add_argument("--seeds", type=int, default=3, help="batches")
     parser.add_argument("--convolutions", nargs="+", default=["fast", "exact"], choices=["fast", "exact"])
     parser.add_argument("--scratch", type=Path, default=ROOT / "build" / "parity")
@@ -89,7 +91,8 @@ def main() -> int:
           f"{arguments.steps} steps | torch's own |\n|---|---|---|---|---|---|---|---|")
     for arch in arguments.arch:
         weights = weights_of(arguments.scratch, arch, 2, arguments.weights == "start")
-        runs = [compare(weights, arguments.size, arguments.batch, SEED + seed, arguments.steps, arguments.convolutions)
+        runs = [compare(weights, arguments.size, arguments.batch, SEED + seed, arguments.steps, arguments.rate,
+                        arguments.convolutions)
                 for seed in range(arguments.seeds)]
         for kind in arguments.convolutions:
             losses, updates, ratios = zip(*(run[kind] for run in runs))
