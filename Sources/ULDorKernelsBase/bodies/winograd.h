@@ -136,7 +136,8 @@ UK_INLINE void multiply_place(int32_t channels, int32_t count, const cut *tiles_
     for (int32_t first = 0; first < channels; first += UK_CHAIN) {
         int32_t k = channels - first < UK_CHAIN ? channels - first : UK_CHAIN;
         int32_t done = first + k;
-        coming further = done < channels ? (coming){filters + (int64_t)done * UK_PANEL, least_panels(panels), channels - done} : next;
+        coming further = next;
+        if (done < channels) further = (coming){filters + (int64_t)done * UK_PANEL, least_panels(panels), channels - done};
         for (int32_t panel = 0; panel < panels; panel += UK_PANELS) {
             int32_t together = least_panels(panels - panel);
             const float *weights[UK_PANELS];
@@ -176,7 +177,10 @@ UK_INLINE void transformed_job(const int side, const uk_exec *exec, const uk_con
         for (int32_t point = 0; point < places; point++) {
             if (uk_is_stopping(exec)) return;
             coming next = {own + (point + 1) * filter_plane, least_panels(panels), channels};
-            if (point + 1 == places) next = (coming){left > 0 ? own + (int64_t)panels * places * filter_plane : NULL, least_panels(left), channels};
+            if (point + 1 == places) {
+                next.weights = left > 0 ? own + (int64_t)panels * places * filter_plane : NULL;
+                next.panels = least_panels(left);
+            }
             multiply_place(channels, count, &tiles_cut, panels, rows + point * row_plane, own + point * filter_plane, next,
                            places * filter_plane, products + point * product_plane);
         }
