@@ -198,10 +198,8 @@ def test_third_class_grows(discs, root, tmp_path):
     with uldor.Trainer(discs, init=demo, config=json.dumps(config), mining=mining) as run:
         assert sum("2 classes become 3" in line for line in run.report) == 6
         run.save(tmp_path / "three")
-    image, scores = training_data.disc(3)[0], []
-    for path, options in ((demo, dict(config=json.dumps(config))), (tmp_path / "three", {})):
-        with uldor.Model(path, **options) as model, model.session() as session, session.detect(image, spacing=0.8) as result:
-            scores.append({tuple(numpy.round(d.box, 3)): d.score for d in result if d.class_name == "lesion"})
+    scores = [training_data.lesion_scores(path, **options) for path, options in (
+        (demo, dict(config=json.dumps(config))), (tmp_path / "three", {}))]
     assert scores[0].keys() == scores[1].keys() and len(scores[0]) > 3
     assert max(abs(scores[0][box] - scores[1][box]) for box in scores[0]) < 1e-4
 
@@ -235,7 +233,7 @@ def test_learns_what_a_false_positive_is(discs, root, tmp_path):
     with uldor.Trainer(discs, init=root / "share/uldor-demo.safetensors", classes=3) as run:
         run.save(tmp_path / "start")
     with uldor.Model(tmp_path / "start") as model:
-        uldor.mine(model, discs, tmp_path / "mined", threads=1, **RULE)
+        uldor.mine(model, discs, tmp_path / "mined", threads=1, **{**RULE, "min_score": 0.005, "score_threshold": 0.005})
     assert choose_all(tmp_path / "mined") >= 3
     options = init(tmp_path / "start", epochs=10, optimiser="adamw", lr=2e-3, lr_epochs=0, roi_samples=64, rpn_samples=64,
                    validation_split=None, augmentation=uldor.Augmentation((1, 1), 0, 0.0, 0.0, 0.0))

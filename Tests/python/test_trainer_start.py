@@ -152,11 +152,8 @@ def test_third_class(discs, root, tmp_path):
     with uldor.Trainer(discs, init=demo, config=json.dumps(config), classes=3) as run:
         assert sum("2 classes become 3" in line for line in run.report) == 6
         run.save(tmp_path / "three.safetensors")
-    image = training_data.disc(3)[0]
-    scores = []
-    for path, options in ((demo, dict(config=json.dumps(config))), (tmp_path / "three.safetensors", {})):
-        with uldor.Model(path, **options) as model, model.session() as session, session.detect(image, spacing=0.8) as found:
-            scores.append({tuple(numpy.round(d.box, 3)): d.score for d in found if d.class_name == "lesion"})
+    scores = [training_data.lesion_scores(path, **options) for path, options in (
+        (demo, dict(config=json.dumps(config))), (tmp_path / "three.safetensors", {}))]
     assert scores[0].keys() == scores[1].keys() and len(scores[0]) > 3
     assert max(abs(scores[0][box] - scores[1][box]) for box in scores[0]) < 1e-4
     with uldor.Model(tmp_path / "three.safetensors") as model:

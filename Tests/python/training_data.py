@@ -10,7 +10,7 @@ import numpy
 from dataset_files import row, write_csv, write_slice
 from safetensors_bytes import metadata, tensors
 
-__all__ = ["SHORT", "SMALL", "disc", "flat", "metadata", "same", "source", "tensors", "trainer", "write"]
+__all__ = ["SHORT", "SMALL", "disc", "flat", "lesion_scores", "metadata", "same", "source", "tensors", "trainer", "write"]
 
 SIDE = 96
 #: 8 channels in the stem: a step takes milliseconds.
@@ -28,6 +28,18 @@ def disc(seed: int) -> Tuple[numpy.ndarray, float, float, float]:
     rows, columns = numpy.mgrid[:SIDE, :SIDE] + 0.5
     image[(columns - x) ** 2 + (rows - y) ** 2 < radius**2] += 150
     return image, float(x), float(y), radius
+
+
+def lesion_scores(weights: Path, **options: Any) -> Dict[Tuple[float, ...], float]:
+    """Of the lesions that the weights find in some discs, by disc and box."""
+    import uldor
+
+    found = {}
+    with uldor.Model(weights, **options) as model, model.session() as session:
+        for seed in range(6):
+            with session.detect(disc(seed)[0], spacing=0.8) as result:
+                found |= {(seed, *numpy.round(d.box, 3)): d.score for d in result if d.class_name == "lesion"}
+    return found
 
 
 def diameters(x: float, y: float, radius: float) -> Tuple[float, ...]:
