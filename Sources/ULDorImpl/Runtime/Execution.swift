@@ -88,8 +88,8 @@ final class Execution {
         return try body()
     }
 
-    /// Runs a pass twice: to measure its scratch memory, and for real. Its memory is valid until the next pass. That of an input whose
-    /// size was measured before, and no other since, has been planned; such a pass asks for the same memory whatever is in the input.
+    /// Runs a pass twice: to measure its scratch memory, and for real. Its memory is valid until the next pass. An input of
+    /// the `size` that was measured last takes the same memory, whatever is in it: its pass runs once.
     func pass<Value>(of size: InputSize? = nil, _ body: () throws(ULDorError) -> Value) throws(ULDorError) -> Value {
         if let size, let planned, size == planned.size, planned.bytes <= arena.capacity {
             arena.restart()

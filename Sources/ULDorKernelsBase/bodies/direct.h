@@ -131,10 +131,10 @@ static void direct_job(const uk_exec *exec, const uk_conv *conv, int64_t begin, 
         pack_rows(conv, &at, rows, first, count, packed);
         for (int32_t panel = panel_begin; panel < panel_end; panel += UK_PANELS) {
             if (uk_is_stopping(exec)) return;
-            int32_t panels = least_panels(panel_end - panel), left = panel_end - panel - panels;
+            int32_t panels = panels_of_tile(panel_end - panel), left = panel_end - panel - panels;
             const float *weights[UK_PANELS];
             for (int32_t p = 0; p < panels; p++) weights[p] = conv->packed + ((int64_t)(panel + p) * products + first) * UK_PANEL;
-            coming ahead = {left > 0 ? weights[0] + panels * (int64_t)products * UK_PANEL : NULL, least_panels(left), count};
+            next_weights ahead = {left > 0 ? weights[0] + panels * (int64_t)products * UK_PANEL : NULL, panels_of_tile(left), count};
             ending end = {0};
             bool is_whole = is_last && whole_ending(conv, &at, panel, panels, &end);
             for (int32_t t = 0, row = 0; t < rows_cut.tiles; t++) {

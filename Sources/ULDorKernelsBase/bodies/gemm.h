@@ -115,19 +115,19 @@ static cut cut_rows(int32_t rows)
 UK_INLINE int32_t cut_height(const cut *c, int32_t index) { return c->height + (index < c->taller); }
 
 /* Of `panels`, those that one register tile takes. */
-UK_INLINE int32_t least_panels(int32_t panels) { return panels < UK_PANELS ? panels : UK_PANELS; }
+UK_INLINE int32_t panels_of_tile(int32_t panels) { return panels < UK_PANELS ? panels : UK_PANELS; }
 
 /* Weights of the next product: its panels, and how many of each; NULL: there is none. */
-typedef struct coming {
+typedef struct next_weights {
     const float *weights;
     int32_t panels, products;
-} coming;
+} next_weights;
 
 /*
  * Asks for them, a `part` of `parts` while each tile of the product before is computed: the first tile that reads them would wait for
  * the last cache.
  */
-UK_INLINE void expect_weights(coming next, int64_t panel_floats, int32_t part, int32_t parts)
+UK_INLINE void expect_weights(next_weights next, int64_t panel_floats, int32_t part, int32_t parts)
 {
     if (!next.weights) return;
     int32_t k = next.products < UK_CHAIN ? next.products : UK_CHAIN, end = k * (part + 1) / parts;

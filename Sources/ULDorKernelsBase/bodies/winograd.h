@@ -130,20 +130,20 @@ UK_INLINE void expect_outputs(const int side, const tile_pixels *to, int32_t pan
  * after it begins with.
  */
 UK_INLINE void multiply_place(int32_t channels, int32_t count, const cut *tiles_cut, int32_t panels, const float *rows,
-                              const float *filters, coming next, int64_t panel_floats, float *products)
+                              const float *filters, next_weights next, int64_t panel_floats, float *products)
 {
     int64_t width = (int64_t)panels * UK_PANEL;
     for (int32_t first = 0; first < channels; first += UK_CHAIN) {
         int32_t k = channels - first < UK_CHAIN ? channels - first : UK_CHAIN;
         int32_t done = first + k;
-        coming further = next;
-        if (done < channels) further = (coming){filters + (int64_t)done * UK_PANEL, least_panels(panels), channels - done};
+        next_weights further = next;
+        if (done < channels) further = (next_weights){filters + (int64_t)done * UK_PANEL, panels_of_tile(panels), channels - done};
         for (int32_t panel = 0; panel < panels; panel += UK_PANELS) {
-            int32_t together = least_panels(panels - panel);
+            int32_t together = panels_of_tile(panels - panel);
             const float *weights[UK_PANELS];
             for (int32_t p = 0; p < together; p++) weights[p] = filters + (panel + p) * panel_floats + (int64_t)first * UK_PANEL;
             int32_t left = panels - panel - together;
-            coming ahead = left > 0 ? (coming){weights[0] + together * panel_floats, least_panels(left), k} : further;
+            next_weights ahead = left > 0 ? (next_weights){weights[0] + together * panel_floats, panels_of_tile(left), k} : further;
             for (int32_t t = 0, row = 0; t < tiles_cut->tiles; t++) {
                 int32_t height = cut_height(tiles_cut, t);
                 expect_weights(ahead, panel_floats, t, tiles_cut->tiles);
@@ -176,10 +176,10 @@ UK_INLINE void transformed_job(const int side, const uk_exec *exec, const uk_con
         int32_t left = panel_end - panel - panels;
         for (int32_t point = 0; point < places; point++) {
             if (uk_is_stopping(exec)) return;
-            coming next = {own + (point + 1) * filter_plane, least_panels(panels), channels};
+            next_weights next = {own + (point + 1) * filter_plane, panels_of_tile(panels), channels};
             if (point + 1 == places) {
                 next.weights = left > 0 ? own + (int64_t)panels * places * filter_plane : NULL;
-                next.panels = least_panels(left);
+                next.panels = panels_of_tile(left);
             }
             multiply_place(channels, count, &tiles_cut, panels, rows + point * row_plane, own + point * filter_plane, next,
                            places * filter_plane, products + point * product_plane);
