@@ -27,11 +27,12 @@ static bool is_winograd_faster(const uk_table *table, const uk_conv *conv, int32
 {
     double tiles = (double)tiles_of(conv, side), channels = conv->channels, panels = uk_panels(conv->out_channels);
     double pixels = (double)conv->batch * conv->output.height * conv->output.width;
+    int64_t places = conv->batch * uk_winograd_points(side, conv->output.height) * uk_winograd_points(side, conv->output.width);
     double filter = side == 4 ? 80 : 60, tile = side == 4 ? 12 : 4;
     double filters = filter * channels * panels, around = tile * tiles * (channels + 16 * panels);
     /* A register tile of few rows waits for its own sums: it takes the time of four rows at least. */
-    double rows = tiles < 4 && table->tile_rows >= 4 ? 4 : tiles;
-    return UK_WINOGRAD_PLACES(side) * rows * channels * panels + 2 * (filters + around) < 9 * pixels * channels * panels;
+    if (table->tile_rows >= 4) places = most(places, 4 * UK_WINOGRAD_PLACES(side));
+    return (double)places * channels * panels + 2 * (filters + around) < 9 * pixels * channels * panels;
 }
 
 /*

@@ -17,6 +17,8 @@
 #include "bodies/pixels.h"
 #include "bodies/direct.h"
 #include "bodies/winograd_transforms.h"
+#include "bodies/winograd_edges.h"
+#include "bodies/winograd_tiles.h"
 #include "bodies/winograd.h"
 #include "bodies/weight_gradient.h"
 #include "bodies/winograd_gradient.h"

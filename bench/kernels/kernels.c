@@ -70,8 +70,8 @@ int main(int argc, char **argv)
             int32_t side;
             double s = time_layer(&exec, table, l, algorithms, is_done, &side);
             if (isnan(s)) continue;
-            double tiles = side > 0 ? (double)l->batch * ((out + side - 1) / side) * ((out + side - 1) / side) : 0;
-            double done = side > 0 ? 2.0 * UK_WINOGRAD_PLACES(side) * tiles * l->channels * l->out_channels : flop;
+            double points = side > 0 ? (double)uk_winograd_points(side, out) : 0;
+            double done = side > 0 ? 2.0 * l->batch * points * points * l->channels * l->out_channels : flop;
             printf("| %s | %d x %d² x %d | %d | %d | %s | %.3f | %.0f | %.0f | %.2f | %.2f |\n", l->name, l->batch, l->size,
                    l->channels, l->out_channels, l->times, names[side], s * 1e3, done / s / 1e9, 100 * done / s / 1e9 / best,
                    flop / s / 1e9 / best, algorithms == UK_FAST ? s * 1e3 * l->times : 0.0);

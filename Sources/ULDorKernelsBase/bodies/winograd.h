@@ -14,43 +14,9 @@ UK_INLINE void transform_filters(const int side, const uk_conv *conv, int32_t pa
         winograd_filter(side, from + c * UK_PANEL, (int64_t)conv->channels * UK_PANEL, to + c * UK_PANEL, plane);
 }
 
-typedef struct place {
-    int64_t n;
-    int32_t y, x;
-} place;
-
-/* Top left output pixel of a tile. */
-UK_INLINE place place_of(const int side, const uk_conv *conv, int64_t tile_index)
-{
-    int64_t across = (conv->output.width + side - 1) / side, down = (conv->output.height + side - 1) / side;
-    return (place){tile_index / (across * down), (int32_t)(tile_index / across % down) * side, (int32_t)(tile_index % across) * side};
-}
-
-/* The tile after it. */
-UK_INLINE place place_after(const int side, const uk_conv *conv, place at)
-{
-    at.x += side;
-    if (at.x < conv->output.width) return at;
-    at.x = 0;
-    at.y += side;
-    if (at.y < conv->output.height) return at;
-    return (place){at.n + 1, 0, 0};
-}
-
-/* Input pixels of a tile, [y][x]. */
-UK_INLINE void find_tile(const int side, const uk_conv *conv, place at, const float **from)
-{
-    for (int32_t y = 0; y < side + 2; y++)
-        for (int32_t x = 0; x < side + 2; x++) {
-            int32_t iy = at.y - 1 + y, ix = at.x - 1 + x;
-            bool inside = iy >= 0 && iy < conv->input.height && ix >= 0 && ix < conv->input.width;
-            from[y * (side + 2) + x] = inside ? pixel(&conv->input, at.n, iy, ix) : uk_zeros;
-        }
-}
-
-/* A block's tiles to [places][channels / 16][count][16]; false where the call is to stop. */
-UK_INLINE bool transform_tiles(const int side, const uk_exec *exec, const uk_conv *conv, int64_t begin, int32_t count, float *to,
-                               int64_t plane)
+/* A block's tiles to [places][channels / 16][row][16]; false where the call is to stop. */
+UK_INLINE bool transform_tiles(const int side, const uk_exec *exec, const uk_conv *conv, int64_t begin, int32_t count, tile_rows rows,
+                               float *to, int64_t plane)
 {
     const float *pixels[2][36];
     place at = place_of(side, conv, begin);
@@ -58,13 +24,16 @@ UK_INLINE bool transform_tiles(const int side, const uk_exec *exec, const uk_con
     for (int32_t t = 0; t < count; t++) {
         if (t % 8 == 0 && uk_is_stopping(exec)) return false;
         const float **from = pixels[t % 2], **next = pixels[(t + 1) % 2];
+        tile_shape shape = shape_at(side, conv, at);
+        float *row = to + rows.first[shape.kind]++ * 16;
         if (t + 1 < count) at = place_after(side, conv, at);
         find_tile(side, conv, at, next);
         for (int32_t c = 0; c < conv->channels; c += 16) {
             /* Pixels lie a row of channels apart, which no hardware prefetcher follows; a tile's first two columns are shared. */
             UK_UNROLL for (int y = 0; y < side + 2; y++)
                 UK_UNROLL for (int x = 2; x < side + 2; x++) __builtin_prefetch(next[y * (side + 2) + x] + c);
-            winograd_input(side, from, c, to + t * 16 + (int64_t)c * count, plane);
+            if (shape.kind == WHOLE) winograd_input(side, from, c, row + (int64_t)c * count, plane);
+            else winograd_edge_input(shape.height, shape.width, from, c, row + (int64_t)c * count, plane);
         }
     }
     return true;
@@ -72,12 +41,14 @@ UK_INLINE bool transform_tiles(const int side, const uk_exec *exec, const uk_con
 
 /* Where a tile's pixels are written, NULL outside of the output, and what is added to them. */
 typedef struct tile_pixels {
+    tile_shape shape;
     float *out[16];
     const float *residual[16];
 } tile_pixels;
 
 UK_INLINE void find_outputs(const int side, const uk_conv *conv, place at, tile_pixels *to)
 {
+    to->shape = shape_at(side, conv, at);
     for (int32_t y = 0; y < side; y++)
         for (int32_t x = 0; x < side; x++) {
             bool inside = at.y + y < conv->output.height && at.x + x < conv->output.width;
@@ -86,9 +57,9 @@ UK_INLINE void find_outputs(const int side, const uk_conv *conv, place at, tile_
         }
 }
 
-/* The last step for one panel of a tile: `products` are those of the panel. */
-UK_INLINE void finish_panel(const int side, const uk_conv *conv, const tile_pixels *to, int32_t panel, const float *products,
-                            int64_t plane)
+/* The last step for one panel of a tile, whole or short: `products` are those of the panel. */
+UK_INLINE void finish_panel(const int side, const bool is_whole, const uk_conv *conv, const tile_pixels *to, int32_t panel,
+                            const float *products, int64_t plane)
 {
     int32_t first = panel * UK_PANEL;
     int32_t channels = conv->out_channels - first < UK_PANEL ? conv->out_channels - first : UK_PANEL;
@@ -96,14 +67,15 @@ UK_INLINE void finish_panel(const int side, const uk_conv *conv, const tile_pixe
     vec floor = floor_of(conv->relu);
     for (int v = 0; v < VECTORS; v++) {
         vec sum[16];
-        winograd_output(side, products + v * UK_LANES, plane, sum);
+        if (is_whole) winograd_output(side, products + v * UK_LANES, plane, sum);
+        else winograd_edge_output(to->shape.height, to->shape.width, products + v * UK_LANES, plane, sum);
         UK_UNROLL for (int i = 0; i < side * side; i++) {
+            if (!to->out[i]) continue;
             vec x = sum[i] + load(conv->bias + first + v * UK_LANES);
             if (channels < UK_PANEL) {
                 store(sums[i] + v * UK_LANES, x);
                 continue;
             }
-            if (!to->out[i]) continue;
             if (to->residual[i]) x += load(to->residual[i] + first + v * UK_LANES);
             store(to->out[i] + first + v * UK_LANES, at_least(x, floor));
         }
@@ -112,6 +84,13 @@ UK_INLINE void finish_panel(const int side, const uk_conv *conv, const tile_pixe
     for (int i = 0; i < side * side; i++)
         if (to->out[i])
             finish_some(sums[i], to->residual[i] ? to->residual[i] + first : NULL, conv->relu, to->out[i] + first, channels);
+}
+
+/* Apart, so that the sums of whole tiles stay in registers. */
+static __attribute__((noinline)) void finish_edge_panel(const uk_conv *conv, const tile_pixels *to, int32_t panel,
+                                                        const float *products, int64_t plane)
+{
+    finish_panel(4, false, conv, to, panel, products, plane);
 }
 
 /* Asks for what finish_panel() will read and write of a tile. */
@@ -126,12 +105,13 @@ UK_INLINE void expect_outputs(const int side, const tile_pixels *to, int32_t pan
 }
 
 /*
- * The products at one place: rows of the tiles times `panels` panels, `panel_floats` apart. `next` are the weights that the place
- * after it begins with.
+ * The products at one place: `count` rows, `block` floats from 16 of their channels to the next, times `panels` panels, `panel_floats`
+ * apart. `next` are the weights that the place after it begins with.
  */
-UK_INLINE void multiply_place(int32_t channels, int32_t count, const cut *tiles_cut, int32_t panels, const float *rows,
+UK_INLINE void multiply_place(int32_t channels, int32_t count, int64_t block, int32_t panels, const float *rows,
                               const float *filters, next_weights next, int64_t panel_floats, float *products)
 {
+    cut tiles_cut = cut_rows(count);
     int64_t width = (int64_t)panels * UK_PANEL;
     for (int32_t first = 0; first < channels; first += UK_CHAIN) {
         int32_t k = channels - first < UK_CHAIN ? channels - first : UK_CHAIN;
@@ -144,10 +124,10 @@ UK_INLINE void multiply_place(int32_t channels, int32_t count, const cut *tiles_
             for (int32_t p = 0; p < together; p++) weights[p] = filters + (panel + p) * panel_floats + (int64_t)first * UK_PANEL;
             int32_t left = panels - panel - together;
             next_weights ahead = left > 0 ? (next_weights){weights[0] + together * panel_floats, panels_of_tile(left), k} : further;
-            for (int32_t t = 0, row = 0; t < tiles_cut->tiles; t++) {
-                int32_t height = cut_height(tiles_cut, t);
-                expect_weights(ahead, panel_floats, t, tiles_cut->tiles);
-                tiles[height - 1][together - 1](k, rows + ((int64_t)first / 16 * count + row) * 16, (int64_t)count * 16, weights,
+            for (int32_t t = 0, row = 0; t < tiles_cut.tiles; t++) {
+                int32_t height = cut_height(&tiles_cut, t);
+                expect_weights(ahead, panel_floats, t, tiles_cut.tiles);
+                tiles[height - 1][together - 1](k, rows + (int64_t)first / 16 * block + row * 16, block, weights,
                                                 products + row * width + panel * UK_PANEL, width, first > 0, NULL);
                 row += height;
             }
@@ -167,8 +147,8 @@ UK_INLINE void transformed_job(const int side, const uk_exec *exec, const uk_con
     int32_t channels = conv->channels;
     int64_t filter_plane = UK_WINOGRAD_PLANE(channels), row_plane = (int64_t)count * channels + 16;
     float *rows = scratch, *products = scratch + places * row_plane;
-    if (!transform_tiles(side, exec, conv, begin, count, rows, row_plane)) return;
-    cut tiles_cut = cut_rows(count);
+    tile_rows order = order_tiles(side, conv, begin, count);
+    if (!transform_tiles(side, exec, conv, begin, count, order, rows, row_plane)) return;
     for (int32_t panel = panel_begin; panel < panel_end; panel += UK_WINOGRAD_PANELS) {
         int32_t panels = panel_end - panel < UK_WINOGRAD_PANELS ? panel_end - panel : UK_WINOGRAD_PANELS;
         int64_t width = (int64_t)panels * UK_PANEL, product_plane = count * width + 16;
@@ -176,23 +156,31 @@ UK_INLINE void transformed_job(const int side, const uk_exec *exec, const uk_con
         int32_t left = panel_end - panel - panels;
         for (int32_t point = 0; point < places; point++) {
             if (uk_is_stopping(exec)) return;
+            row_range range = rows_at(side, conv, &order, point);
+            if (range.begin == range.end) continue; /* no whole tile */
             next_weights next = {own + (point + 1) * filter_plane, panels_of_tile(panels), channels};
             if (point + 1 == places) {
                 next.weights = left > 0 ? own + (int64_t)panels * places * filter_plane : NULL;
                 next.panels = panels_of_tile(left);
             }
-            multiply_place(channels, count, &tiles_cut, panels, rows + point * row_plane, own + point * filter_plane, next,
-                           places * filter_plane, products + point * product_plane);
+            multiply_place(channels, range.end - range.begin, (int64_t)count * 16, panels,
+                           rows + point * row_plane + range.begin * 16, own + point * filter_plane, next, places * filter_plane,
+                           products + point * product_plane + range.begin * width);
         }
         tile_pixels to[2];
+        tile_rows next_row = order;
         place at = place_of(side, conv, begin);
         find_outputs(side, conv, at, &to[0]);
         for (int32_t t = 0; t < count; t++) {
             if (t + 1 < count) at = place_after(side, conv, at);
             find_outputs(side, conv, at, &to[(t + 1) % 2]);
             expect_outputs(side, &to[(t + 1) % 2], panel, panels);
-            for (int32_t p = 0; p < panels; p++)
-                finish_panel(side, conv, &to[t % 2], panel + p, products + t * width + p * UK_PANEL, product_plane);
+            int32_t row = next_row.first[to[t % 2].shape.kind]++;
+            for (int32_t p = 0; p < panels; p++) {
+                const float *from = products + row * width + p * UK_PANEL;
+                if (to[t % 2].shape.kind == WHOLE) finish_panel(side, true, conv, &to[t % 2], panel + p, from, product_plane);
+                else finish_edge_panel(conv, &to[t % 2], panel + p, from, product_plane);
+            }
         }
     }
 }

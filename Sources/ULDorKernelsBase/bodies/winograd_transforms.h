@@ -190,9 +190,5 @@ UK_INLINE void winograd_weights(const float *from, int64_t plane, vec to[3][3])
 }
 
 #undef UK_BOTH_WAYS
-#undef WA
-#undef WB
-#undef WA2
-#undef WB2
 #undef GA
 #undef GB

@@ -112,6 +112,13 @@ enum { UK_WINOGRAD_PANELS = 2 };
 /* Products for each pair of channels of a Winograd tile whose output is side x side: those of its input's size. */
 #define UK_WINOGRAD_PLACES(side) (((side) + 2) * ((side) + 2))
 
+/* Of a whole map, along one of its sides: tiles of 4 x 4 are shorter at its end, those of 2 x 2 are not (bodies/winograd_edges.h). */
+static inline int64_t uk_winograd_points(int32_t side, int32_t size)
+{
+    int32_t rest = size % side;
+    return (int64_t)(size / side) * (side + 2) + (rest == 0 ? 0 : side == 4 ? rest + 2 : side + 2);
+}
+
 /*
  * Floats from one of the places of a panel's transformed filters to the next: a cache line more than they are, so that the
  * places do not fall into the same set of the nearest cache.

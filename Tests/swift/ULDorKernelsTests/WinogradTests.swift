@@ -27,9 +27,30 @@ let winogradShapes: [ConvolutionCase] = [
     .init(batch: 5, height: 7, width: 7, channels: 112, out: 80, relu: true, residual: (4, 4)),
     .init(batch: 2, height: 14, width: 14, channels: 32, out: 32, relu: true, isStrided: true),
     .init(batch: 3, height: 10, width: 15, channels: 48, out: 17, residual: (5, 8), isStrided: true),
+    // Every remainder of 4 beside every other, jobs that begin within an image and go over several.
+    .init(batch: 7, height: 13, width: 13, channels: 32, out: 33, residual: (13, 13)),
+    .init(batch: 7, height: 13, width: 14, channels: 32, out: 17, relu: true),
+    .init(batch: 7, height: 15, width: 13, channels: 48, out: 31),
+    .init(batch: 7, height: 14, width: 15, channels: 32, out: 48, residual: (7, 8)),
+    .init(batch: 5, height: 15, width: 15, channels: 32, out: 16, relu: true, isStrided: true),
+    .init(batch: 5, height: 16, width: 13, channels: 32, out: 32),
+    .init(batch: 5, height: 14, width: 16, channels: 32, out: 15, relu: true, residual: (14, 16)),
+    .init(batch: 5, height: 16, width: 15, channels: 32, out: 32),
+    // No tile is whole.
+    .init(batch: 40, height: 2, width: 2, channels: 64, out: 64, relu: true),
+    .init(batch: 40, height: 3, width: 3, channels: 112, out: 79, residual: (3, 3)),
+    .init(batch: 30, height: 3, width: 2, channels: 272, out: 40),
+    .init(batch: 16, height: 2, width: 13, channels: 64, out: 33),
+    .init(batch: 16, height: 15, width: 3, channels: 64, out: 33, relu: true),
     // Filters of several passes: more than 2.6 million floats.
     .init(batch: 1, height: 8, width: 12, channels: 512, out: 176),
     .init(batch: 1, height: 6, width: 6, channels: 512, out: 304),
+]
+
+/// Of one row or column: Winograd with tiles of 4 alone.
+private let thinShapes: [ConvolutionCase] = [
+    .init(batch: 16, height: 1, width: 13, channels: 256, out: 128),
+    .init(batch: 16, height: 12, width: 1, channels: 256, out: 120),
 ]
 
 @Suite struct WinogradTests {
@@ -88,10 +109,20 @@ let winogradShapes: [ConvolutionCase] = [
     }
 
     @Test(arguments: winogradShapes, winograds) func agreesWithReference(_ shape: ConvolutionCase, _ algorithms: Algorithms) {
+        checkErrors(shape, algorithms)
+    }
+
+    @Test(arguments: thinShapes) func agreesWithReferenceWhereThin(_ shape: ConvolutionCase) {
+        for table in tables() { #expect(shape.plan(table).winograd_side == 4, "\(name(table))") }
+        checkErrors(shape, .fast)
+    }
+
+    private func checkErrors(_ shape: ConvolutionCase, _ algorithms: Algorithms) {
         let convolution = Convolution(shape)
         let expected = convolution.reference()
         // Inputs and weights are uniform in -1...1: a variance of 1/3 each, 9 products a channel.
         let spread = Double(shape.channels).squareRoot()
+        // Tiles shorter than 4 round less than whole ones.
         let limits = Self.limits(algorithms.side, channels: shape.channels)
         // The store's own: a bias and a residual of order 1 added to values of up to 5 spreads.
         let store = 3 * 0x1p-24 * 5.0
@@ -177,41 +208,46 @@ let winogradShapes: [ConvolutionCase] = [
                 if let first { #expect(bits(got) == first, "\(shape.testDescription)") } else { first = bits(got) }
             }
         }
-        // Sides of 1 and 2 (of 1) waste too much of a tile; the others are Winograd.
+        // A side of 1, and with 2 x 2 tiles one of 2, leaves too little of a tile; the others are Winograd.
         #expect(count >= 30 * tables().count)
     }
 
     /// Correlation is bilinear: right for every pair of one input pixel of a tile and one tap, it is right for all. Impulses at the 36
-    /// places of the tile in the middle of 12 x 12 (and of the smaller ones within it), one tap in each output channel; also what 1-D
-    /// correlations along rows and columns are.
-    @Test(arguments: winograds) func everyPairOfPixelAndTap(_ algorithms: Algorithms) {
-        let shape = ConvolutionCase(batch: 36, height: 12, width: 12, channels: 16, out: 9)
-        var input = [Float](repeating: 0, count: 36 * 144 * 16)
+    /// places of a tile, one tap in each output channel; also what 1-D correlations along rows and columns are. In each direction the
+    /// tile is that in the middle of 12 pixels (and the smaller ones within it), or the last of 13, 14 and 15.
+    @Test(arguments: winograds, [12, 13, 14, 15]) func everyPairOfPixelAndTap(_ algorithms: Algorithms, height: Int) {
+        for width in 12...15 { checkPairs(algorithms, height, width) }
+    }
+
+    private func checkPairs(_ algorithms: Algorithms, _ height: Int, _ width: Int) {
+        let shape = ConvolutionCase(batch: 36, height: height, width: width, channels: 32, out: 9)
+        let top = height == 12 ? 3 : height - 6, left = width == 12 ? 3 : width - 6
+        var input = [Float](repeating: 0, count: 36 * height * width * 32)
         for place in 0..<36 {
-            let y = 3 + place / 6, x = 3 + place % 6
-            for c in 0..<9 { input[((place * 12 + y) * 12 + x) * 16 + c] = 1 }
+            let y = top + place / 6, x = left + place % 6
+            for c in 0..<9 { input[((place * height + y) * width + x) * 32 + c] = 1 }
         }
         // Output channel t: 1 at tap t of input channel t.
-        var weights = [Float](repeating: 0, count: 9 * 16 * 9)
-        for tap in 0..<9 { weights[(tap * 16 + tap) * 9 + tap] = 1 }
+        var weights = [Float](repeating: 0, count: 9 * 32 * 9)
+        for tap in 0..<9 { weights[(tap * 32 + tap) * 9 + tap] = 1 }
         let convolution = Convolution(shape, input: input, weights: weights, bias: [Float](repeating: 0, count: 9))
         for table in tables() {
             #expect(Int(shape.plan(table, by: algorithms).winograd_side) == algorithms.side)
             let got = convolution.run(table, by: algorithms)
             var largest: Float = 0
             for place in 0..<36 {
-                for y in 0..<12 {
-                    for x in 0..<12 {
+                for y in 0..<height {
+                    for x in 0..<width {
                         for tap in 0..<9 {
-                            let isHit = y - 1 + tap / 3 == 3 + place / 6 && x - 1 + tap % 3 == 3 + place % 6
-                            largest = max(largest, abs(got[((place * 12 + y) * 12 + x) * 9 + tap] - (isHit ? 1 : 0)))
+                            let isHit = y - 1 + tap / 3 == top + place / 6 && x - 1 + tap % 3 == left + place % 6
+                            largest = max(largest, abs(got[((place * height + y) * width + x) * 9 + tap] - (isHit ? 1 : 0)))
                         }
                     }
                 }
             }
             // Six places in each direction add up terms of up to A B G = (3/2)^3 * 1.07 each, a few roundings every one; with points 0, 1
             // and -1 they are halves.
-            #expect(largest <= (algorithms == .fast ? 4e-6 : 0), "\(name(table)): \(largest)")
+            #expect(largest <= (algorithms == .fast ? 4e-6 : 0), "\(name(table)), \(height) x \(width): \(largest)")
         }
     }
 
