@@ -8,6 +8,7 @@ typedef struct work {
     int64_t rows;
     int32_t panel_begin, panel_end; /* of this pass */
     float *shared, *scratch;
+    uk_strassen_pass pass;
 } work;
 
 static int32_t part(int64_t total, int64_t parts, int64_t index) { return (int32_t)(total * index / parts); }
@@ -68,9 +69,45 @@ static void winograd(const void *context, int64_t index, int32_t worker)
                         w->scratch + worker * w->plan->worker_floats);
 }
 
+/* For each two chains of products, each panel of the left half. */
+static void summed_weights(const void *context, int64_t index, int32_t worker)
+{
+    (void)worker;
+    const work *w = context;
+    int32_t panels = w->panel_end / 2, panel = (int32_t)(index % panels), products = uk_products(w->conv);
+    int32_t first = w->pass.first + (int32_t)(index / panels) * 2 * UK_STRASSEN_CHAIN, left = w->pass.first + w->pass.count - first;
+    const float *weights = w->conv->packed + ((int64_t)panel * products + first) * UK_PANEL;
+    w->table->strassen_sum_weights(weights, weights + (int64_t)panels * products * UK_PANEL, left < 2 * UK_STRASSEN_CHAIN ? left / 2 : UK_STRASSEN_CHAIN,
+                                   uk_summed_weights(w->conv, &w->pass, first, panel));
+}
+
+static void strassen(const void *context, int64_t index, int32_t worker)
+{
+    const work *w = context;
+    piece p = piece_of(w, index);
+    w->table->strassen_job(w->exec, w->conv, &w->pass, p.begin, p.count, w->scratch + worker * w->plan->worker_floats);
+}
+
+static int convolve_by_strassen(work *w)
+{
+    int32_t products = uk_products(w->conv);
+    w->pass = (uk_strassen_pass){.weights = w->shared, .sums = w->plan->kept_floats > 0 ? w->scratch : NULL};
+    w->scratch += w->plan->kept_floats;
+    for (; w->pass.first < products; w->pass.first += w->pass.count) {
+        int32_t left = products - w->pass.first;
+        w->pass.count = left < w->plan->pass_products ? left : w->plan->pass_products;
+        int64_t chains = (w->pass.count + 2 * UK_STRASSEN_CHAIN - 1) / (2 * UK_STRASSEN_CHAIN);
+        int status = uk_parallel_for(w->exec, chains * (w->panel_end / 2), summed_weights, w);
+        if (status == UK_OK) status = uk_parallel_for(w->exec, w->plan->blocks, strassen, w);
+        if (status != UK_OK) return status;
+    }
+    return UK_OK;
+}
+
 int uk_convolve(const uk_exec *exec, const uk_table *table, const uk_conv *conv, const uk_conv_plan *plan, float *scratch)
 {
-    work w = {exec, table, conv, plan, plan->rows, 0, uk_all_panels(conv), scratch, scratch + plan->shared_floats};
+    work w = {exec, table, conv, plan, plan->rows, 0, uk_all_panels(conv), scratch, scratch + plan->shared_floats, {0}};
+    if (plan->is_strassen) return convolve_by_strassen(&w);
     int64_t jobs = (int64_t)plan->blocks * plan->splits;
     if (plan->winograd_side == 0) return uk_parallel_for(exec, jobs, direct, &w);
     int32_t panels = w.panel_end;

@@ -11,8 +11,6 @@ static int64_t up(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 int32_t uk_panels(int32_t out_channels) { return (out_channels + UK_PANEL - 1) / UK_PANEL; }
 
-int32_t uk_all_panels(const uk_conv *conv) { return uk_panels(conv->out_channels) * (conv->places > 1 ? conv->places : 1); }
-
 static int64_t tiles_of(const uk_conv *conv, int32_t side)
 {
     return (int64_t)conv->batch * up(conv->output.height, side) * up(conv->output.width, side);
@@ -69,8 +67,7 @@ static int64_t workers(int64_t rows, const uk_table *table, int32_t panels, int3
 static uk_conv_plan plan_direct(const uk_table *table, const uk_conv *conv, int32_t threads)
 {
     uk_conv_plan plan = {0};
-    int64_t products = (int64_t)conv->kernel_h * conv->kernel_w * conv->channels;
-    int32_t panels = uk_all_panels(conv);
+    int32_t products = uk_products(conv), panels = uk_all_panels(conv);
     plan.rows = (int64_t)conv->batch * conv->output.height * conv->output.width;
     /* The rows' piece stays in the second cache; with very long sums, fewer passes over the weights count for more. */
     int32_t largest = products > 4096 ? 250 : 112;
@@ -99,15 +96,72 @@ static uk_conv_plan plan_winograd(const uk_table *table, const uk_conv *conv, in
     return plan;
 }
 
-uk_conv_plan uk_plan_convolution(const uk_table *table, const uk_conv *conv, int32_t threads, int32_t algorithms)
+/*
+ * Whether Strassen's seven products of quarters are faster than eight, in the unit of is_winograd_faster(): rows and weights are summed, too,
+ * and more is stored. With few products that comes to more than an eighth.
+ */
+static bool is_strassen_faster(const uk_conv *conv)
+{
+    double pixels = (double)conv->batch * conv->output.height * conv->output.width;
+    double products = uk_products(conv), panels = uk_all_panels(conv);
+    double stored = pixels * panels * products / (2 * UK_STRASSEN_CHAIN);
+    double around = pixels * products + 30 * products * panels + 8 * stored;
+    return products >= 4 * UK_STRASSEN_CHAIN && 8 * around < pixels * products * panels;
+}
+
+/* Sums that are kept from one pass to the next, in floats: those of 4096 regions' fully connected layer. */
+enum { MOST_KEPT = 4096 * 1024 };
+
+static uk_conv_plan plan_strassen(const uk_table *table, const uk_conv *conv, int32_t threads)
+{
+    /* Summed weights at a time, in floats: what the last cache holds beside the rest. Of rows, as many as the second one has of factors. */
+    enum { SUMS = 2700000, TILES = 14, TILES_OF_14 = 8 };
+    uk_conv_plan plan = {.is_strassen = true};
+    int32_t products = uk_products(conv), panels = uk_all_panels(conv);
+    int64_t pixels = (int64_t)conv->batch * conv->output.height * conv->output.width;
+    int64_t half = least(products / 2, UK_STRASSEN_CHAIN);
+    int64_t largest = table->tile_rows < 14 ? TILES * table->tile_rows : TILES_OF_14 * 14;
+    plan.rows = up(pixels, 2);
+    cut(&plan, table, 1, (int32_t)largest, threads);
+    plan.splits = 1;
+    int64_t of_chains = UK_STRASSEN_SUMS * (int64_t)(panels / 2) * UK_PANEL * half;
+    plan.pass_products = (int32_t)least(products, most(SUMS / of_chains, 1) * 2 * half);
+    plan.shared_floats = UK_STRASSEN_SUMS * (int64_t)(panels / 2) * UK_PANEL * (plan.pass_products / 2);
+    /* Sums of the chains before: a job's own, or all of them where there are several passes. */
+    plan.kept_floats = plan.pass_products < products ? least(2 * plan.rows * panels * UK_PANEL, MOST_KEPT) : 0;
+    int64_t rows = least(plan.rows, largest), width = products > 2 * UK_STRASSEN_CHAIN ? panels : 2 * table->tile_panels;
+    plan.worker_floats = UK_STRASSEN_PACKED(rows) + (plan.kept_floats > 0 ? 0 : 2 * rows * width * UK_PANEL);
+    plan.scratch_floats = plan.shared_floats + plan.kept_floats + workers(plan.rows, table, 1, threads) * plan.worker_floats;
+    return plan;
+}
+
+/* Whole register tiles of two halves that are multiplied alike, whatever the instruction set. */
+static bool fits_strassen(const uk_conv *conv)
+{
+    return conv->kernel_h == 1 && conv->kernel_w == 1 && conv->pad == 0 && conv->channels % 32 == 0 && conv->out_channels % 64 == 0;
+}
+
+/* Scratch memory is enough for the one as for the other: which of them it is may differ where there are fewer rows. */
+static uk_conv_plan plan_product(const uk_table *table, const uk_conv *conv, int32_t threads, int32_t algorithms)
 {
     uk_conv_plan direct = plan_direct(table, conv, threads);
+    if ((algorithms != UK_FAST && algorithms != UK_STRASSEN) || !fits_strassen(conv)) return direct;
+    uk_conv_plan strassen = plan_strassen(table, conv, threads);
+    bool is_wanted = algorithms == UK_STRASSEN || is_strassen_faster(conv);
+    uk_conv_plan plan = is_wanted && 2 * strassen.rows * uk_all_panels(conv) * UK_PANEL <= MOST_KEPT ? strassen : direct;
+    plan.scratch_floats = most(direct.scratch_floats, strassen.scratch_floats);
+    return plan;
+}
+
+uk_conv_plan uk_plan_convolution(const uk_table *table, const uk_conv *conv, int32_t threads, int32_t algorithms)
+{
+    uk_conv_plan product = plan_product(table, conv, threads, algorithms);
     bool fits = conv->kernel_h == 3 && conv->kernel_w == 3 && conv->stride == 1 && conv->pad == 1 && conv->channels % 16 == 0 &&
                 conv->places <= 1;
-    if (algorithms == UK_DIRECT || !fits) return direct;
+    if ((algorithms != UK_FAST && algorithms != UK_GENTLE) || !fits) return product;
     int32_t side = algorithms == UK_GENTLE ? 2 : 4;
     uk_conv_plan winograd = plan_winograd(table, conv, threads, side);
-    uk_conv_plan plan = is_winograd_faster(table, conv, side) ? winograd : direct;
-    plan.scratch_floats = most(direct.scratch_floats, winograd.scratch_floats);
+    uk_conv_plan plan = is_winograd_faster(table, conv, side) ? winograd : product;
+    plan.scratch_floats = most(product.scratch_floats, winograd.scratch_floats);
     return plan;
 }

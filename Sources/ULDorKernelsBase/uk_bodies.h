@@ -16,6 +16,7 @@
 #include "bodies/gemm.h"
 #include "bodies/pixels.h"
 #include "bodies/direct.h"
+#include "bodies/strassen.h"
 #include "bodies/winograd_transforms.h"
 #include "bodies/winograd_edges.h"
 #include "bodies/winograd_tiles.h"
@@ -31,6 +32,8 @@ const uk_table UK_TABLE = {
     .tile_rows = UK_ROWS,
     .tile_panels = UK_PANELS,
     .direct_job = direct_job,
+    .strassen_sum_weights = strassen_sum_weights,
+    .strassen_job = strassen_job,
     .winograd_4 = {winograd_filters_4, winograd_job_4},
     .winograd_2 = {winograd_filters_2, winograd_job_2},
     .gradient_rows = gradient_rows,

@@ -23,7 +23,7 @@ static void convolve(void *context)
     uk_convolve(w->exec, w->table, &w->conv, &w->plan, w->scratch);
 }
 
-/* Of a layer by the algorithm that is chosen, whose Winograd tile has `side`, 0: direct; NAN where `is_done` says so of it. */
+/* Of a layer by the algorithm that is chosen, whose Winograd tile has `side`, 0: direct, 1: Strassen; NAN where `is_done` says so of it. */
 static double time_layer(const uk_exec *exec, const uk_table *table, const layer *l, int32_t algorithms, bool is_done[5], int32_t *side)
 {
     uk_conv conv = {0};
@@ -44,7 +44,7 @@ static double time_layer(const uk_exec *exec, const uk_table *table, const layer
     }
     if (l->residual) conv.residual = map_of(filled(out_count), out / l->residual, l->out_channels);
     uk_conv_plan plan = uk_plan_convolution(table, &conv, exec->threads, algorithms);
-    *side = plan.winograd_side;
+    *side = plan.is_strassen ? 1 : plan.winograd_side;
     work w = {exec, table, conv, plan, filled(plan.scratch_floats)};
     double seconds = is_done[*side] ? NAN : time_call(convolve, &w);
     is_done[*side] = true;
@@ -65,13 +65,13 @@ int main(int argc, char **argv)
         int32_t out = output_size(l);
         double flop = operations(l);
         bool is_done[5] = {false};
-        for (int32_t algorithms = UK_FAST; algorithms <= (argc > 4 ? UK_FAST : UK_DIRECT); algorithms++) {
-            static const char *const names[] = {[0] = "direct", [2] = "Winograd 2 x 2", [4] = "Winograd"};
+        for (int32_t algorithms = UK_FAST; algorithms <= (argc > 4 ? UK_FAST : UK_STRASSEN); algorithms++) {
+            static const char *const names[] = {[0] = "direct", [1] = "Strassen", [2] = "Winograd 2 x 2", [4] = "Winograd"};
             int32_t side;
             double s = time_layer(&exec, table, l, algorithms, is_done, &side);
             if (isnan(s)) continue;
-            double points = side > 0 ? (double)uk_winograd_points(side, out) : 0;
-            double done = side > 0 ? 2.0 * l->batch * points * points * l->channels * l->out_channels : flop;
+            double points = side > 1 ? (double)uk_winograd_points(side, out) : 0;
+            double done = side > 1 ? 2.0 * l->batch * points * points * l->channels * l->out_channels : side == 1 ? flop * 7 / 8 : flop;
             printf("| %s | %d x %d² x %d | %d | %d | %s | %.3f | %.0f | %.0f | %.2f | %.2f |\n", l->name, l->batch, l->size,
                    l->channels, l->out_channels, l->times, names[side], s * 1e3, done / s / 1e9, 100 * done / s / 1e9 / best,
                    flop / s / 1e9 / best, algorithms == UK_FAST ? s * 1e3 * l->times : 0.0);

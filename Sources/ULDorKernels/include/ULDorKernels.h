@@ -50,22 +50,23 @@ int uk_pack_conv(const uk_exec *exec, const float *weights, const float *scale, 
 /* Panels of UK_PANEL that these output channels take. */
 int32_t uk_panels(int32_t out_channels);
 
-/* All panels of a convolution, those of its further places included. */
-int32_t uk_all_panels(const uk_conv *conv);
-
 /*
  * Algorithms that a convolution may be computed by; which of them it is, the shape decides. Direct sums round least;
- * UK_GENTLE adds Winograd's F(2 x 2, 3 x 3), which rounds hardly more, UK_FAST F(4 x 4, 3 x 3) in its place.
+ * UK_GENTLE adds Winograd's F(2 x 2, 3 x 3), which rounds hardly more, UK_FAST F(4 x 4, 3 x 3) in its place and, where sums are
+ * long, Strassen's products. UK_STRASSEN has these wherever they fit, for tests and measurements.
  */
-enum { UK_FAST = 0, UK_GENTLE = 1, UK_DIRECT = 2 };
+enum { UK_FAST = 0, UK_GENTLE = 1, UK_DIRECT = 2, UK_STRASSEN = 3 };
 
 /* How a convolution of one size is computed: decided from the shape, before there is memory. */
 typedef struct uk_conv_plan {
     int32_t winograd_side;         /* of a Winograd tile's output, 4 or 2; 0: direct */
-    int64_t rows;                  /* output pixels, or Winograd tiles */
+    bool is_strassen;              /* a direct convolution's product, with an eighth less of it */
+    int64_t rows;                  /* output pixels, pairs of them (Strassen), or Winograd tiles */
     int32_t blocks, splits;        /* jobs: blocks of rows times splits of panels */
     int32_t pass_panels;           /* Winograd: panels whose filters are transformed at a time */
+    int32_t pass_products;         /* Strassen: of which weights are summed at a time */
     int64_t shared_floats, worker_floats;
+    int64_t kept_floats;           /* Strassen: sums of the passes before */
     int64_t scratch_floats;        /* what uk_convolve() needs */
 } uk_conv_plan;
 

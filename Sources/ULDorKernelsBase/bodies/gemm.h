@@ -14,14 +14,10 @@ typedef struct ending {
     bool relu;
 } ending;
 
-/*
- * rows x (panels * 16) of the product over k; `block` floats lead from 16 k's of the rows to the next 16. The sums are
- * stored at `to`, or added to what is there (`add`), or that is finished (`end`).
- */
-UK_INLINE void tile(const int rows, const int panels, int32_t k, const float *a, int64_t block, const float *const *weights,
-                    float *to, int64_t to_stride, bool add, const ending *end)
+/* Sums of a register tile: rows x (panels * 16) of the product over k; `block` floats lead from 16 k's of the rows to the next 16. */
+UK_INLINE void multiply_tile(const int rows, const int panels, int32_t k, const float *a, int64_t block, const float *const *weights,
+                             vec sum[UK_ROWS][TILE_VECTORS])
 {
-    vec sum[UK_ROWS][TILE_VECTORS];
     const float *w[UK_PANELS];
     UK_UNROLL for (int p = 0; p < panels; p++) w[p] = weights[p];
     UK_UNROLL for (int r = 0; r < rows; r++)
@@ -43,6 +39,14 @@ UK_INLINE void tile(const int rows, const int panels, int32_t k, const float *a,
     }
     for (int i = 0; i < k; i++) UK_STEP(i)
 #undef UK_STEP
+}
+
+/* The product of a tile is stored at `to`, or added to what is there (`add`), or that is finished (`end`). */
+UK_INLINE void tile(const int rows, const int panels, int32_t k, const float *a, int64_t block, const float *const *weights,
+                    float *to, int64_t to_stride, bool add, const ending *end)
+{
+    vec sum[UK_ROWS][TILE_VECTORS];
+    multiply_tile(rows, panels, k, a, block, weights, sum);
     if (add)
         UK_UNROLL for (int r = 0; r < rows; r++)
             UK_UNROLL for (int v = 0; v < panels * VECTORS; v++) sum[r][v] = load(to + r * to_stride + v * UK_LANES) + sum[r][v];
@@ -66,6 +70,15 @@ UK_INLINE void tile(const int rows, const int panels, int32_t k, const float *a,
 typedef void tile_function(int32_t k, const float *a, int64_t block, const float *const *weights, float *to,
                            int64_t to_stride, bool add, const ending *end);
 
+/* X for each height of a register tile. */
+#if UK_ROWS >= 14
+#define UK_HEIGHTS(X) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11) X(12) X(13) X(14)
+#elif UK_ROWS >= 6
+#define UK_HEIGHTS(X) X(1) X(2) X(3) X(4) X(5) X(6)
+#else
+#define UK_HEIGHTS(X) X(1) X(2)
+#endif
+
 #define UK_TILE(R, P)                                                                                                   \
     static __attribute__((noinline)) void tile_##R##_##P(int32_t k, const float *a, int64_t block,                     \
                                                          const float *const *weights, float *to, int64_t to_stride,    \
@@ -75,29 +88,15 @@ typedef void tile_function(int32_t k, const float *a, int64_t block, const float
     }
 #if UK_PANELS == 2
 #define UK_TILES(R) UK_TILE(R, 1) UK_TILE(R, 2)
-#define UK_ENTRY(R) {tile_##R##_1, tile_##R##_2}
+#define UK_ENTRY(R) {tile_##R##_1, tile_##R##_2},
 #else
 #define UK_TILES(R) UK_TILE(R, 1)
-#define UK_ENTRY(R) {tile_##R##_1}
+#define UK_ENTRY(R) {tile_##R##_1},
 #endif
 
-UK_TILES(1) UK_TILES(2)
-#if UK_ROWS >= 6
-UK_TILES(3) UK_TILES(4) UK_TILES(5) UK_TILES(6)
-#endif
-#if UK_ROWS >= 14
-UK_TILES(7) UK_TILES(8) UK_TILES(9) UK_TILES(10) UK_TILES(11) UK_TILES(12) UK_TILES(13) UK_TILES(14)
-#endif
+UK_HEIGHTS(UK_TILES)
 
-static tile_function *const tiles[UK_ROWS][UK_PANELS] = {
-    UK_ENTRY(1), UK_ENTRY(2),
-#if UK_ROWS >= 6
-    UK_ENTRY(3), UK_ENTRY(4), UK_ENTRY(5), UK_ENTRY(6),
-#endif
-#if UK_ROWS >= 14
-    UK_ENTRY(7), UK_ENTRY(8), UK_ENTRY(9), UK_ENTRY(10), UK_ENTRY(11), UK_ENTRY(12), UK_ENTRY(13), UK_ENTRY(14),
-#endif
-};
+static tile_function *const tiles[UK_ROWS][UK_PANELS] = {UK_HEIGHTS(UK_ENTRY)};
 
 /* A job's rows in tiles of nearly equal height: 64 rows are 13, 13, 13, 13, 12 rather than four of 14 and one of 8. */
 typedef struct cut {

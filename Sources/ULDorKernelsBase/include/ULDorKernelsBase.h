@@ -125,6 +125,41 @@ static inline int64_t uk_winograd_points(int32_t side, int32_t size)
  */
 #define UK_WINOGRAD_PLANE(channels) ((int64_t)(channels) * UK_PANEL + 16)
 
+/* Products of one output value. */
+static inline int32_t uk_products(const uk_conv *conv) { return conv->kernel_h * conv->kernel_w * conv->channels; }
+
+/* Panels of all places. */
+static inline int32_t uk_all_panels(const uk_conv *conv)
+{
+    return (conv->out_channels + UK_PANEL - 1) / UK_PANEL * (conv->places > 1 ? conv->places : 1);
+}
+
+/* ------------------------------------------------------------------------------------------------- Strassen */
+
+enum {
+    UK_STRASSEN_PRODUCTS = 7,
+    UK_STRASSEN_CHAIN = 128, /* of a product: of two halves, as many as UK_CHAIN */
+    UK_STRASSEN_SUMS = 5 /* sums of weights that they need, beside weights as they are */
+};
+
+/* Floats of the seven factors that a job's rows are made into. */
+#define UK_STRASSEN_PACKED(pairs) (UK_STRASSEN_PRODUCTS * (int64_t)(pairs) * UK_STRASSEN_CHAIN)
+
+/* Products [first, first + count) of all output values: as many as the last cache holds the summed weights of. */
+typedef struct uk_strassen_pass {
+    int32_t first, count;
+    float *weights; /* for each two chains of products: [half of the panels][UK_STRASSEN_SUMS][half of the products][UK_PANEL] */
+    float *sums;    /* of the passes before: as many as there are output values, rounded up to pairs; NULL where this is the only one */
+} uk_strassen_pass;
+
+/* Summed weights of a panel of the left half and its partner, for the two chains of products that begin at `first`. */
+static inline float *uk_summed_weights(const uk_conv *conv, const uk_strassen_pass *pass, int32_t first, int32_t panel)
+{
+    int32_t left = pass->first + pass->count - first, half = left < 2 * UK_STRASSEN_CHAIN ? left / 2 : UK_STRASSEN_CHAIN;
+    int64_t before = (int64_t)(first - pass->first) / 2 * (uk_all_panels(conv) / 2);
+    return pass->weights + (before + (int64_t)panel * half) * UK_STRASSEN_SUMS * UK_PANEL;
+}
+
 /* ---------------------------------------------------------------------------------------------- Transposing */
 
 typedef float uk_quad __attribute__((vector_size(16), aligned(4)));
@@ -215,6 +250,11 @@ typedef struct uk_table {
     /* Output pixels [begin, begin + rows), rows <= UK_MOST_JOB_ROWS, of some panels; scratch: uk_plan_convolution(). */
     void (*direct_job)(const uk_exec *exec, const uk_conv *conv, int64_t begin, int32_t rows, int32_t panel_begin,
                        int32_t panel_end, float *scratch);
+    /* Weights of a panel, `half` products and as many after them, and those of its partner: to the sums of a pass. */
+    void (*strassen_sum_weights)(const float *left, const float *right, int32_t half, float *to);
+    /* Pairs of output pixels, 2 * pairs <= UK_MOST_JOB_ROWS, the products of a pass; scratch: uk_plan_convolution(). */
+    void (*strassen_job)(const uk_exec *exec, const uk_conv *conv, const uk_strassen_pass *pass, int64_t begin, int32_t pairs,
+                         float *scratch);
     uk_winograd winograd_4, winograd_2; /* F(4 x 4, 3 x 3) and F(2 x 2, 3 x 3) */
     /* Packing and products of a weight gradient (bodies/weight_gradient.h). */
     void (*gradient_rows)(const uk_pixel_product *product, int32_t image, int32_t group, float *to);

@@ -8,14 +8,16 @@ import ULDorKernels
         let what = Comment(rawValue: "\(name(table)), \(threads) threads, \(shape.testDescription): \(plan)")
         let panels = Int64(uk_panels(Int32(shape.out)))
         let tile = max(Int(plan.winograd_side), 1)
-        let rows = Int64(shape.batch) * Int64((shape.outHeight + tile - 1) / tile) * Int64((shape.outWidth + tile - 1) / tile)
+        let tiles = Int64(shape.batch) * Int64((shape.outHeight + tile - 1) / tile) * Int64((shape.outWidth + tile - 1) / tile)
+        let rows = plan.is_strassen ? (tiles + 1) / 2 : tiles
         #expect(plan.rows == rows, what)
         #expect(plan.blocks >= 1 && Int64(plan.blocks) <= rows && plan.splits >= 1 && Int64(plan.splits) <= panels, what)
-        #expect((rows + Int64(plan.blocks) - 1) / Int64(plan.blocks) <= Int64(UK_MOST_JOB_ROWS), what)
+        let jobRows = (rows + Int64(plan.blocks) - 1) / Int64(plan.blocks)
+        #expect(jobRows * (plan.is_strassen ? 2 : 1) <= Int64(UK_MOST_JOB_ROWS), what)
         let (jobs, jobsOverflow) = Int64(plan.blocks).multipliedReportingOverflow(by: Int64(plan.splits))
         let (all, allOverflow) = min(Int64(threads), jobs).multipliedReportingOverflow(by: plan.worker_floats)
         #expect(!jobsOverflow && !allOverflow && plan.worker_floats > 0 && plan.shared_floats >= 0, what)
-        #expect(plan.scratch_floats >= plan.shared_floats + all, what)
+        #expect(plan.scratch_floats >= plan.shared_floats + plan.kept_floats + all, what)
         // Bytes fit, and each thread's part is that of a job, whatever the map's size.
         #expect(plan.scratch_floats < Int64.max / 8, what)
         #expect(plan.worker_floats <= 256 * 256 + 256 * panels * 16 + 36 * (256 * (Int64(shape.channels) + 32) + 32), what)
@@ -76,7 +78,7 @@ import ULDorKernels
     /// A pass is planned for the most regions that it may find: fewer must not need more scratch memory.
     @Test func fewerRegionsNeedNoMore() {
         for table in tables() {
-            for (side, kernel, channels, out) in [(14, 3, 256, 256), (7, 3, 32, 64), (28, 1, 256, 3), (1, 1, 12544, 1024)] {
+            for (side, kernel, channels, out) in [(14, 3, 256, 256), (7, 3, 32, 64), (28, 1, 256, 3), (1, 1, 12544, 1024), (1, 1, 1024, 1024)] {
                 for threads: Int32 in [1, 2, 8, 64] {
                     for algorithms in Algorithms.allCases {
                         var before: Int64 = 0
@@ -99,12 +101,13 @@ import ULDorKernels
         for _ in 0..<4000 {
             func pick(_ range: ClosedRange<Int>) -> Int { Int.random(in: range, using: &generator) }
             let shape = ConvolutionCase(
-                batch: pick(1...4), height: pick(1...20), width: pick(1...20), channels: 16 * pick(1...32), out: pick(1...300))
+                batch: pick(1...4), height: pick(1...20), width: pick(1...20), channels: 16 * pick(1...64),
+                out: pick(0...1) == 0 ? pick(1...300) : 64 * pick(1...8), kernel: pick(0...1) == 0 ? 1 : 3)
             for group in tablesOfEqualBits() {
                 for algorithms in Algorithms.allCases {
                     let chosen = Set(
                         group.flatMap { table in
-                            [1, 2, 7, 64].map { shape.plan(table, threads: $0, by: algorithms).winograd_side }
+                            [1, 2, 7, 64].map { shape.plan(table, threads: $0, by: algorithms) }.map { [Int($0.winograd_side), $0.is_strassen ? 1 : 0] }
                         })
                     #expect(chosen.count == 1, "\(shape.testDescription), \(algorithms)")
                 }

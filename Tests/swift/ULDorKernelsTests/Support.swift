@@ -25,14 +25,14 @@ func tables() -> [UnsafePointer<uk_table>] {
 
 /// What a convolution may be computed by.
 enum Algorithms: Int32, CaseIterable {
-    case fast, gentle, direct
+    case fast, gentle, direct, strassen
 
     /// Of a tile's output, where Winograd's algorithm is chosen.
     var side: Int {
         switch self {
         case .fast: 4
         case .gentle: 2
-        case .direct: 0
+        case .direct, .strassen: 0
         }
     }
 }
