@@ -281,8 +281,8 @@ typedef struct uldor_session_options {
     int32_t no_resampling;            /* non-zero: pixels are taken as they are; needs no spacing. max_size holds still */
     int32_t no_body_crop;             /* non-zero: the whole slice */
     /*
-     * Non-zero: every convolution is computed directly. Zero: 3 x 3 convolutions by Winograd where that is faster, which
-     * rounds a few times as much (docs/accuracy.md).
+     * Non-zero: every convolution is computed directly. Zero: 3 x 3 convolutions by Winograd and long sums by Strassen where
+     * that is faster, which rounds a few times as much (docs/accuracy.md).
      */
     int32_t exact;
     /*

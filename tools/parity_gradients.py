@@ -5,14 +5,16 @@
 A parameter's gradient may be as far from torchvision's in float64 as twice torchvision's own in float32 is, by the farthest of
 its ways to convolve; in the median over the batches: among millions of units there is now and then one so near 0 that one side's
 ReLU cuts it off and the other's does not, a step in some layer's gradient, on either side by chance. How many parameters are beyond
-the limit in each batch is printed, too. Weights are those that a training starts from, or (--weights spread) of a trained detector's
+the limit in each batch is printed, too. The steps' rate is the first of --rates at which torch's updates are within half of
+their limit of its own without oneDNN: steps enlarge what rounding begins, and where torch is further than that from itself, being as near
+to it shows nothing. libuldor has no part in that choice. Weights are those that a training starts from, or (--weights spread) of a trained detector's
 spread, whose larger losses and gradients torchvision itself rounds more."""
 from __future__ import annotations
 
 import argparse
 import sys
 from pathlib import Path
-from typing import Dict, List, Tuple
+from typing import Dict, List, NamedTuple, Sequence, Tuple
 
 import numpy as np
 
@@ -48,10 +50,33 @@ def update_error(ours: Arrays, theirs: Arrays, before: Arrays) -> float:
     return difference / sum(norm(theirs[n] - before[n]) ** 2 for n in names) ** 0.5
 
 
-def compare(weights: Path, size: int, images: int, seed: int, steps: int, rate: float,
-            kinds: List[str]) -> Tuple[Dict[str, Tuple[float, float, Dict]], float]:
-    """For each kind of convolution the losses' error, the updates' and each parameter's ratio, on one batch; and how far torch's
-    updates are from its own without oneDNN."""
+class Steps(NamedTuple):
+    """torch's weights after steps of SGD, and how far its updates are from its own without oneDNN."""
+    rate: float
+    after: Arrays
+    own_error: float
+
+
+def torch_steps(weights: Path, batch: Arrays, before: Arrays, steps: int, rates: Sequence[float]) -> Steps:
+    """At the first rate that half of the limit can be seen at; the last if there is none."""
+    import torch
+    import torchvision_training as reference
+
+    def after(rate: float, onednn: bool) -> Arrays:
+        with torch.backends.mkldnn.flags(enabled=onednn):
+            return reference.gradients(weights, batch, torch.float32, steps=steps, rate=rate)
+
+    for rate in rates:
+        stepped = after(rate, True)
+        found = Steps(rate, stepped, update_error(after(rate, False), stepped, before))
+        if found.own_error <= UPDATE_LIMIT / 2:
+            break
+    return found
+
+
+def compare(weights: Path, size: int, images: int, seed: int, steps: int, rates: Sequence[float],
+            kinds: List[str]) -> Tuple[Dict[str, Tuple[float, float, Dict]], Steps]:
+    """For each kind of convolution the losses' error, the updates' and each parameter's ratio, on one batch."""
     import torch
     import torchvision_training as reference
     import uldor
@@ -60,16 +85,14 @@ def compare(weights: Path, size: int, images: int, seed: int, steps: int, rate: 
     batch = reference.draw(weights, reference.random_batch(images, size, size, 3, [2, 0, 3], 2, seed), seed)
     single = reference.single_precision(weights, batch)
     double = reference.gradients(weights, batch, torch.float64)
-    stepped = reference.gradients(weights, batch, torch.float32, steps=steps, rate=rate)
-    with torch.backends.mkldnn.flags(enabled=False):
-        plain = reference.gradients(weights, batch, torch.float32, steps=steps, rate=rate)
     before, _ = uldor_weights.load(weights)
+    stepped = torch_steps(weights, batch, before, steps, rates)
     found = {}
     for kind in kinds:
         ours = uldor.run_gradients(weights, batch, exact=kind == "exact")
-        moved = uldor.run_gradients(weights, batch, exact=kind == "exact", steps=steps, rate=rate)
-        found[kind] = loss_error(ours, double), update_error(moved, stepped, before), parameter_ratios(ours, single, double)
-    return found, update_error(plain, stepped, before)
+        moved = uldor.run_gradients(weights, batch, exact=kind == "exact", steps=steps, rate=stepped.rate)
+        found[kind] = loss_error(ours, double), update_error(moved, stepped.after, before), parameter_ratios(ours, single, double)
+    return found, stepped
 
 
 def main() -> int:
@@ -79,7 +102,7 @@ def main() -> int:
     parser.add_argument("--size", type=int, default=256)
     parser.add_argument("--batch", type=int, default=2)
     parser.add_argument("--steps", type=int, default=10)
-    parser.add_argument("--rate", type=float, default=1e-3, help="of the steps")
+    parser.add_argument("--rates", type=float, nargs="+", default=[1e-3, 1e-4, 1e-5], help="of the steps, largest first")
     parser.add_argument("--seeds", type=int, default=3, help="batches")
     parser.add_argument("--convolutions", nargs="+", default=["fast", "exact"], choices=["fast", "exact"])
     parser.add_argument("--scratch", type=Path, default=ROOT / "build" / "parity")
@@ -88,10 +111,10 @@ def main() -> int:
 
     failures = 0
     print("| network | backward | losses | parameters | worst in the median | beyond the limit, batch by batch | "
-          f"{arguments.steps} steps | torch's own |\n|---|---|---|---|---|---|---|---|")
+          f"{arguments.steps} steps | torch's own | rates |\n|---|---|---|---|---|---|---|---|---|")
     for arch in arguments.arch:
         weights = weights_of(arguments.scratch, arch, 2, arguments.weights == "start")
-        runs = [compare(weights, arguments.size, arguments.batch, SEED + seed, arguments.steps, arguments.rate,
+        runs = [compare(weights, arguments.size, arguments.batch, SEED + seed, arguments.steps, arguments.rates,
                         arguments.convolutions)
                 for seed in range(arguments.seeds)]
         for kind in arguments.convolutions:
@@ -102,7 +125,8 @@ def main() -> int:
             failures += not good
             beyond = ", ".join(str(sum(r > 1 for r in own.values())) for own in ratios)
             print(f"| {arch} | {kind} | {max(losses):.1e} | {len(medians)} | {medians[worst]:.2f} {worst} | {beyond} | "
-                  f"{max(updates):.1e} | {max(own for _, own in runs):.1e} |{'' if good else ' beyond the limits'}", flush=True)
+                  f"{max(updates):.1e} | {max(stepped.own_error for _, stepped in runs):.1e} | "
+                  f"{', '.join(f'{stepped.rate:g}' for _, stepped in runs)} |{'' if good else ' beyond the limits'}", flush=True)
     return failures > 0
 
 

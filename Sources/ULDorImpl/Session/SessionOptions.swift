@@ -18,7 +18,7 @@ public struct SessionOptions {
     public var detections, proposals: Int?
     public var classRule: ClassRule?
     public var noResampling = false, noBodyCrop = false
-    /// No Winograd.
+    /// Neither Winograd nor Strassen.
     public var exact = false
     /// Detections of the class of false positives are results, too.
     public var keepsFalsePositives = false

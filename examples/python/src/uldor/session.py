@@ -69,7 +69,7 @@ class Session(Handle):
     `nms_threshold` (0..1), `detections` (at most, 1..1000), `proposals` (1..4096) and `class_rule` ("per_class",
     "best_class"). `resampling=False` takes pixels as they are and needs no spacing; `body_crop=False` keeps the whole
     slice. `instructions` is "best", "avx512", "avx2" or "portable"; `exact=True` computes every convolution directly, without
-    Winograd; `memory_limit` bounds the scratch memory in bytes: what takes more raises NoMemory. `keep_false_positives=True` returns
+    Winograd or Strassen; `memory_limit` bounds the scratch memory in bytes: what takes more raises NoMemory. `keep_false_positives=True` returns
     detections of class false_positive, too. `progress` is called on the thread that runs the call; what it raises comes out of
     that call.
 
