@@ -78,7 +78,9 @@ import ULDorKernels
     /// A pass is planned for the most regions that it may find: fewer must not need more scratch memory.
     @Test func fewerRegionsNeedNoMore() {
         for table in tables() {
-            for (side, kernel, channels, out) in [(14, 3, 256, 256), (7, 3, 32, 64), (28, 1, 256, 3), (1, 1, 12544, 1024), (1, 1, 1024, 1024)] {
+            for (side, kernel, channels, out) in [
+                (14, 3, 256, 256), (7, 3, 32, 64), (28, 1, 256, 3), (1, 1, 12544, 1024), (1, 1, 1024, 1024),
+            ] {
                 for threads: Int32 in [1, 2, 8, 64] {
                     for algorithms in Algorithms.allCases {
                         var before: Int64 = 0
@@ -107,7 +109,9 @@ import ULDorKernels
                 for algorithms in Algorithms.allCases {
                     let chosen = Set(
                         group.flatMap { table in
-                            [1, 2, 7, 64].map { shape.plan(table, threads: $0, by: algorithms) }.map { [Int($0.winograd_side), $0.is_strassen ? 1 : 0] }
+                            [1, 2, 7, 64].map { shape.plan(table, threads: $0, by: algorithms) }.map {
+                                [Int($0.winograd_side), $0.is_strassen ? 1 : 0]
+                            }
                         })
                     #expect(chosen.count == 1, "\(shape.testDescription), \(algorithms)")
                 }

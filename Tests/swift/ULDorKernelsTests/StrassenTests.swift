@@ -49,7 +49,8 @@ let strassenShapes: [ConvolutionCase] = [
         let input = generator.floats(40 * channels), weights = generator.floats(out * channels), bias = generator.floats(out)
         func run(_ batch: Int, _ table: UnsafePointer<uk_table>) -> [Float] {
             let shape = ConvolutionCase(batch: batch, height: 1, width: 1, channels: channels, out: out, kernel: 1)
-            return Convolution(shape, input: Array(input[..<(batch * channels)]), weights: weights, bias: bias).run(table, by: .strassen)
+            return Convolution(shape, input: Array(input[..<(batch * channels)]), weights: weights, bias: bias).run(
+                table, by: .strassen)
         }
         for table in tables() {
             let all = run(40, table)
