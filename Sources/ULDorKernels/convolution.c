@@ -75,11 +75,10 @@ static void summed_weights(const void *context, int64_t index, int32_t worker)
     (void)worker;
     const work *w = context;
     int32_t panels = w->panel_end / 2, panel = (int32_t)(index % panels), products = uk_products(w->conv);
-    int32_t first = w->pass.first + (int32_t)(index / panels) * 2 * UK_STRASSEN_CHAIN, left = w->pass.first + w->pass.count - first;
-    int32_t half = left < 2 * UK_STRASSEN_CHAIN ? left / 2 : UK_STRASSEN_CHAIN;
+    int32_t first = w->pass.first + (int32_t)(index / panels) * 2 * UK_STRASSEN_CHAIN;
     const float *weights = w->conv->packed + ((int64_t)panel * products + first) * UK_PANEL;
-    w->table->strassen_sum_weights(weights, weights + (int64_t)panels * products * UK_PANEL, half,
-                                   uk_summed_weights(w->conv, &w->pass, first, panel));
+    w->table->strassen_sum_weights(weights, weights + (int64_t)panels * products * UK_PANEL,
+                                   uk_strassen_half(&w->pass, first), uk_summed_weights(w->conv, &w->pass, first, panel));
 }
 
 static void strassen(const void *context, int64_t index, int32_t worker)

@@ -9,8 +9,6 @@ static int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
 static int64_t most(int64_t a, int64_t b) { return a > b ? a : b; }
 static int64_t up(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
-int32_t uk_panels(int32_t out_channels) { return (out_channels + UK_PANEL - 1) / UK_PANEL; }
-
 static int64_t tiles_of(const uk_conv *conv, int32_t side)
 {
     return (int64_t)conv->batch * up(conv->output.height, side) * up(conv->output.width, side);
@@ -114,16 +112,17 @@ enum { MOST_KEPT = 4096 * 1024 };
 
 static uk_conv_plan plan_strassen(const uk_table *table, const uk_conv *conv, int32_t threads)
 {
-    /* Summed weights at a time, in floats: what the last cache holds beside the rest. Of rows, as many as the second one has of factors. */
-    enum { SUMS = 2700000, TILES = 14, TILES_OF_14 = 8 };
+    /* Summed weights at a time, in floats: what the last cache holds beside the rest. */
+    enum { SUMS = 2700000 };
     uk_conv_plan plan = {.is_strassen = true};
     int32_t products = uk_products(conv), panels = uk_all_panels(conv);
     int64_t pixels = (int64_t)conv->batch * conv->output.height * conv->output.width;
     int64_t half = least(products / 2, UK_STRASSEN_CHAIN);
-    int64_t largest = table->tile_rows < 14 ? TILES * table->tile_rows : TILES_OF_14 * 14;
+    /* Register tiles of a job: its rows' factors stay in the second cache, which is larger where there is AVX-512. */
+    int64_t largest = (table->tile_rows < 14 ? 14 : 8) * table->tile_rows;
     plan.rows = up(pixels, 2);
+    /* A job has all panels: as if there were one. */
     cut(&plan, table, 1, (int32_t)largest, threads);
-    plan.splits = 1;
     int64_t of_chains = UK_STRASSEN_SUMS * (int64_t)(panels / 2) * UK_PANEL * half;
     plan.pass_products = (int32_t)least(products, most(SUMS / of_chains, 1) * 2 * half);
     plan.shared_floats = UK_STRASSEN_SUMS * (int64_t)(panels / 2) * UK_PANEL * (plan.pass_products / 2);

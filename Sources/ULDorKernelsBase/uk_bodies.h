@@ -16,6 +16,7 @@
 #include "bodies/gemm.h"
 #include "bodies/pixels.h"
 #include "bodies/direct.h"
+#include "bodies/strassen_tile.h"
 #include "bodies/strassen.h"
 #include "bodies/winograd_transforms.h"
 #include "bodies/winograd_edges.h"

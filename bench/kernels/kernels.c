@@ -23,8 +23,27 @@ static void convolve(void *context)
     uk_convolve(w->exec, w->table, &w->conv, &w->plan, w->scratch);
 }
 
-/* Of a layer by the algorithm that is chosen, whose Winograd tile has `side`, 0: direct, 1: Strassen; NAN where `is_done` says so of it. */
-static double time_layer(const uk_exec *exec, const uk_table *table, const layer *l, int32_t algorithms, bool is_done[5], int32_t *side)
+/* What a plan may choose. */
+typedef enum choice { DIRECT, STRASSEN, WINOGRAD_2, WINOGRAD_4, CHOICES } choice;
+
+static choice choice_of(const uk_conv_plan *plan)
+{
+    if (plan->is_strassen) return STRASSEN;
+    return plan->winograd_side == 4 ? WINOGRAD_4 : plan->winograd_side == 2 ? WINOGRAD_2 : DIRECT;
+}
+
+/* Operations that it does for a layer whose direct convolution has `direct` of them. */
+static double operations_done(choice chosen, const layer *l, double direct)
+{
+    if (chosen == DIRECT) return direct;
+    if (chosen == STRASSEN) return direct * 7 / 8;
+    double points = (double)uk_winograd_points(chosen == WINOGRAD_4 ? 4 : 2, output_size(l));
+    return 2.0 * l->batch * points * points * l->channels * l->out_channels;
+}
+
+/* Seconds of a layer by what is chosen of `algorithms`; NAN where `is_done` says so of it. */
+static double time_layer(const uk_exec *exec, const uk_table *table, const layer *l, int32_t algorithms, bool is_done[CHOICES],
+                         choice *chosen)
 {
     uk_conv conv = {0};
     int32_t out = output_size(l);
@@ -44,10 +63,10 @@ static double time_layer(const uk_exec *exec, const uk_table *table, const layer
     }
     if (l->residual) conv.residual = map_of(filled(out_count), out / l->residual, l->out_channels);
     uk_conv_plan plan = uk_plan_convolution(table, &conv, exec->threads, algorithms);
-    *side = plan.is_strassen ? 1 : plan.winograd_side;
+    *chosen = choice_of(&plan);
     work w = {exec, table, conv, plan, filled(plan.scratch_floats)};
-    double seconds = is_done[*side] ? NAN : time_call(convolve, &w);
-    is_done[*side] = true;
+    double seconds = is_done[*chosen] ? NAN : time_call(convolve, &w);
+    is_done[*chosen] = true;
     free(conv.input.data), free(conv.output.data), free(w.scratch), free(conv.residual.data);
     free((void *)conv.packed), free((void *)conv.bias);
     return seconds;
@@ -62,18 +81,16 @@ int main(int argc, char **argv)
     for (size_t i = 0; i < sizeof layers / sizeof *layers; i++) {
         const layer *l = layers + i;
         if (argc > 3 && !strstr(l->name, argv[3])) continue;
-        int32_t out = output_size(l);
         double flop = operations(l);
-        bool is_done[5] = {false};
+        bool is_done[CHOICES] = {false};
         for (int32_t algorithms = UK_FAST; algorithms <= (argc > 4 ? UK_FAST : UK_STRASSEN); algorithms++) {
-            static const char *const names[] = {[0] = "direct", [1] = "Strassen", [2] = "Winograd 2 x 2", [4] = "Winograd"};
-            int32_t side;
-            double s = time_layer(&exec, table, l, algorithms, is_done, &side);
+            static const char *const names[] = {"direct", "Strassen", "Winograd 2 x 2", "Winograd"};
+            choice chosen;
+            double s = time_layer(&exec, table, l, algorithms, is_done, &chosen);
             if (isnan(s)) continue;
-            double points = side > 1 ? (double)uk_winograd_points(side, out) : 0;
-            double done = side > 1 ? 2.0 * l->batch * points * points * l->channels * l->out_channels : side == 1 ? flop * 7 / 8 : flop;
+            double done = operations_done(chosen, l, flop);
             printf("| %s | %d x %d² x %d | %d | %d | %s | %.3f | %.0f | %.0f | %.2f | %.2f |\n", l->name, l->batch, l->size,
-                   l->channels, l->out_channels, l->times, names[side], s * 1e3, done / s / 1e9, 100 * done / s / 1e9 / best,
+                   l->channels, l->out_channels, l->times, names[chosen], s * 1e3, done / s / 1e9, 100 * done / s / 1e9 / best,
                    flop / s / 1e9 / best, algorithms == UK_FAST ? s * 1e3 * l->times : 0.0);
             if (algorithms == UK_FAST) total += s * l->times, all += flop * l->times;
         }

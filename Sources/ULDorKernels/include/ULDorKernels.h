@@ -47,9 +47,6 @@ int64_t uk_packed_floats(int32_t out_channels, int32_t channels, int32_t kernel_
 int uk_pack_conv(const uk_exec *exec, const float *weights, const float *scale, int32_t out_channels, int32_t channels, int32_t kernel_h,
                  int32_t kernel_w, int32_t first_out, float *packed);
 
-/* Panels of UK_PANEL that these output channels take. */
-int32_t uk_panels(int32_t out_channels);
-
 /*
  * Algorithms that a convolution may be computed by; which of them it is, the shape decides. Direct sums round least;
  * UK_GENTLE adds Winograd's F(2 x 2, 3 x 3), which rounds hardly more, UK_FAST F(4 x 4, 3 x 3) in its place and, where sums are

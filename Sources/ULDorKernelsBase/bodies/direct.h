@@ -70,7 +70,7 @@ static void pack_rows(const uk_conv *conv, const job_pixels *at, int32_t rows, i
 UK_INLINE int64_t place_of_panel(const uk_conv *conv, int32_t panel, int32_t *first)
 {
     if (conv->places <= 1) return *first = panel * UK_PANEL;
-    int32_t panels = (conv->out_channels + UK_PANEL - 1) / UK_PANEL;
+    int32_t panels = uk_panels(conv->out_channels);
     *first = panel % panels * UK_PANEL;
     return conv->place[panel / panels] + *first;
 }

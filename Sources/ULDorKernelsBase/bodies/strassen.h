@@ -7,8 +7,6 @@
 enum { UK_QUARTERS = 4 };
 
 /* Where a product goes: quarter = 2 * (is it the odd rows'?) + (is it the right panels'?). */
-typedef enum strassen_way { SETS, ADDS, SUBTRACTS, COMPLETES } strassen_way; /* the last adds, too */
-
 typedef struct strassen_share {
     int32_t quarter; /* less than 0: none */
     strassen_way way;
@@ -27,8 +25,9 @@ static const strassen_share strassen_shares[UK_STRASSEN_PRODUCTS][2] = {
     {{3, COMPLETES}, {-1, ADDS}},     /* (c - a) (A + B) */
     {{0, COMPLETES}, {-1, ADDS}},     /* (b - d) (C + D) */
 };
-/* Which of the summed weights a product has; -1, -2: A and D as they are. */
-static const int8_t strassen_weights[UK_STRASSEN_PRODUCTS] = {0, -1, 1, 2, -2, 3, 4};
+/* Which of strassen_sum_weights()'s sums a product has, or A or D as they are. */
+enum { WEIGHTS_A = -1, WEIGHTS_D = -2 };
+static const int8_t strassen_weights[UK_STRASSEN_PRODUCTS] = {0, WEIGHTS_A, 1, 2, WEIGHTS_D, 3, 4};
 
 /* The same of one panel's two halves and its partner's. */
 static void strassen_sum_weights(const float *left, const float *right, int32_t half, float *to)
@@ -43,67 +42,6 @@ static void strassen_sum_weights(const float *left, const float *right, int32_t 
         store(to + 4 * count + i, c + d);
     }
 }
-
-/* What register tiles do with a product: at most two of these. */
-typedef struct strassen_target {
-    float *to;         /* a quarter's first row; rows TILE_WIDTH apart */
-    strassen_way way;
-    const ending *end; /* of a quarter that is complete: its first row, too; a row whose `out` is NULL has no pixel */
-} strassen_target;
-
-/* Completes a row of a register tile that begins at `row`. */
-UK_INLINE void complete_row(const ending *end, int32_t row, const float *to, const vec *sum)
-{
-    float *out = end->out[row];
-    if (!out) return;
-    vec floor = floor_of(end->relu);
-    UK_UNROLL for (int v = 0; v < TILE_VECTORS; v++) {
-        vec x = load(to + v * UK_LANES) + sum[v] + load(end->bias + v * UK_LANES);
-        if (end->residual) x += load(end->residual[row] + end->first + v * UK_LANES);
-        store(out + end->place + v * UK_LANES, at_least(x, floor));
-    }
-}
-
-/* X(r, v) for each vector of a register tile. */
-#define UK_EACH_SUM(X)                                      \
-    UK_UNROLL for (int r = 0; r < rows; r++)                \
-        UK_UNROLL for (int v = 0; v < TILE_VECTORS; v++) {  \
-            float *at = to + r * TILE_WIDTH + v * UK_LANES; \
-            store(at, X);                                   \
-        }
-
-UK_INLINE void strassen_tile(const int rows, int32_t k, const float *a, int64_t block, const float *const *weights,
-                             const strassen_target *targets, int32_t count, int32_t row)
-{
-    vec sum[UK_ROWS][TILE_VECTORS];
-    multiply_tile(rows, UK_PANELS, k, a, block, weights, sum);
-    for (int32_t t = 0; t < count; t++) {
-        float *to = targets[t].to + row * TILE_WIDTH;
-        switch (targets[t].way) {
-        case SETS: UK_EACH_SUM(sum[r][v]) break;
-        case ADDS: UK_EACH_SUM(load(at) + sum[r][v]) break;
-        case SUBTRACTS: UK_EACH_SUM(load(at) - sum[r][v]) break;
-        case COMPLETES:
-            UK_UNROLL for (int r = 0; r < rows; r++) complete_row(targets[t].end, row + r, to + r * TILE_WIDTH, sum[r]);
-        }
-    }
-}
-
-typedef void strassen_tile_function(int32_t k, const float *a, int64_t block, const float *const *weights,
-                                    const strassen_target *targets, int32_t count, int32_t row);
-
-#define UK_STRASSEN_TILE(R)                                                                                            \
-    static __attribute__((noinline)) void strassen_tile_##R(int32_t k, const float *a, int64_t block,                  \
-                                                            const float *const *weights,                               \
-                                                            const strassen_target *targets, int32_t count, int32_t row) \
-    {                                                                                                                  \
-        strassen_tile(R, k, a, block, weights, targets, count, row);                                                   \
-    }
-#define UK_STRASSEN_ENTRY(R) strassen_tile_##R,
-
-UK_HEIGHTS(UK_STRASSEN_TILE)
-
-static strassen_tile_function *const strassen_tiles[UK_ROWS] = {UK_HEIGHTS(UK_STRASSEN_ENTRY)};
 
 /* Even pixels of [2 * begin, 2 * (begin + pairs)), then their odd neighbours; where the last is not there, its partner stands in for it. */
 static void find_pairs(const uk_conv *conv, int64_t begin, int32_t pairs, job_pixels *at)
@@ -157,9 +95,9 @@ UK_INLINE void strassen_panels(const uk_conv *conv, const uk_strassen_pass *pass
     int32_t partner = uk_all_panels(conv) / 2;
     for (int32_t p = panel; p < panel + UK_PANELS; p++) {
         int8_t which = strassen_weights[m];
-        *weights++ = which == -1   ? conv->packed + (p * products + first) * UK_PANEL
-                     : which == -2 ? conv->packed + ((p + partner) * products + first + half) * UK_PANEL
-                                   : uk_summed_weights(conv, pass, first, p) + which * (int64_t)half * UK_PANEL;
+        *weights++ = which == WEIGHTS_A   ? conv->packed + (p * products + first) * UK_PANEL
+                     : which == WEIGHTS_D ? conv->packed + ((p + partner) * products + first + half) * UK_PANEL
+                                          : uk_summed_weights(conv, pass, first, p) + which * (int64_t)half * UK_PANEL;
     }
 }
 
@@ -237,7 +175,7 @@ static void strassen_job(const uk_exec *exec, const uk_conv *conv, const uk_stra
 
     strassen_piece piece = {.pairs = pairs, .first = pass->first};
     for (; piece.first < end; piece.first += 2 * piece.half) {
-        piece.half = end - piece.first < 2 * UK_STRASSEN_CHAIN ? (end - piece.first) / 2 : UK_STRASSEN_CHAIN;
+        piece.half = uk_strassen_half(pass, piece.first);
         piece.is_first = piece.first == 0;
         piece.is_last = piece.first + 2 * piece.half == uk_products(conv);
         pack_pairs(&at, pairs, piece.first, piece.half, packed);

@@ -128,11 +128,11 @@ static inline int64_t uk_winograd_points(int32_t side, int32_t size)
 /* Products of one output value. */
 static inline int32_t uk_products(const uk_conv *conv) { return conv->kernel_h * conv->kernel_w * conv->channels; }
 
+/* Panels of UK_PANEL that these output channels take. */
+static inline int32_t uk_panels(int32_t out_channels) { return (out_channels + UK_PANEL - 1) / UK_PANEL; }
+
 /* Panels of all places. */
-static inline int32_t uk_all_panels(const uk_conv *conv)
-{
-    return (conv->out_channels + UK_PANEL - 1) / UK_PANEL * (conv->places > 1 ? conv->places : 1);
-}
+static inline int32_t uk_all_panels(const uk_conv *conv) { return uk_panels(conv->out_channels) * (conv->places > 1 ? conv->places : 1); }
 
 /* ------------------------------------------------------------------------------------------------- Strassen */
 
@@ -152,10 +152,17 @@ typedef struct uk_strassen_pass {
     float *sums;    /* of the passes before: as many as there are output values, rounded up to pairs; NULL where this is the only one */
 } uk_strassen_pass;
 
+/* Products of each of the two chains that begin at `first`: fewer at the end. */
+static inline int32_t uk_strassen_half(const uk_strassen_pass *pass, int32_t first)
+{
+    int32_t left = pass->first + pass->count - first;
+    return left < 2 * UK_STRASSEN_CHAIN ? left / 2 : UK_STRASSEN_CHAIN;
+}
+
 /* Summed weights of a panel of the left half and its partner, for the two chains of products that begin at `first`. */
 static inline float *uk_summed_weights(const uk_conv *conv, const uk_strassen_pass *pass, int32_t first, int32_t panel)
 {
-    int32_t left = pass->first + pass->count - first, half = left < 2 * UK_STRASSEN_CHAIN ? left / 2 : UK_STRASSEN_CHAIN;
+    int32_t half = uk_strassen_half(pass, first);
     int64_t before = (int64_t)(first - pass->first) / 2 * (uk_all_panels(conv) / 2);
     return pass->weights + (before + (int64_t)panel * half) * UK_STRASSEN_SUMS * UK_PANEL;
 }

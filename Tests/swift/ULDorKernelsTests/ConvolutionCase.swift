@@ -142,4 +142,24 @@ struct Convolution {
         uk_convolve_reference(&conv, weights)
         return pixels(output)
     }
+    /// Within a rounding for each of the products, which are of order 1: the limit of direct sums.
+    func expectDirectSums(by algorithms: Algorithms) {
+        let expected = reference()
+        for table in tables() {
+            let limit = Float(shape.channels * shape.kernel * shape.kernel) * Float.ulpOfOne + 1e-6
+            #expect(largestDifference(run(table, by: algorithms), expected) < limit, "\(name(table))")
+        }
+    }
+
+    func expectSameBitsForAnyThreadsAndVectors(by algorithms: Algorithms) {
+        for group in tablesOfEqualBits() {
+            let one = run(group[0], by: algorithms)
+            for table in group {
+                for threads: Int32 in [1, 2, 3, 8, 16] {
+                    let got = run(table, threads: threads, by: algorithms)
+                    #expect(bits(got) == bits(one), "\(name(table)), \(threads) threads")
+                }
+            }
+        }
+    }
 }

@@ -27,27 +27,11 @@ let oddShapes: [ConvolutionCase] = [
 /// The direct algorithm.
 @Suite struct ConvolutionTests {
     @Test(arguments: oddShapes) func agreesWithReference(_ shape: ConvolutionCase) {
-        let convolution = Convolution(shape)
-        let expected = convolution.reference()
-        for table in tables() {
-            // A rounding for each of the products, which are of order 1.
-            let products = Float(shape.channels * shape.kernel * shape.kernel)
-            let limit = products * Float.ulpOfOne + 1e-6
-            #expect(largestDifference(convolution.run(table, by: .direct), expected) < limit, "\(name(table))")
-        }
+        Convolution(shape).expectDirectSums(by: .direct)
     }
 
     @Test(arguments: oddShapes) func sameBitsForAnyThreadsAndVectors(_ shape: ConvolutionCase) {
-        let convolution = Convolution(shape)
-        for group in tablesOfEqualBits() {
-            let one = convolution.run(group[0], by: .direct)
-            for table in group {
-                for threads: Int32 in [1, 2, 3, 8, 16] {
-                    let got = convolution.run(table, threads: threads, by: .direct)
-                    #expect(bits(got) == bits(one), "\(name(table)), \(threads) threads")
-                }
-            }
-        }
+        Convolution(shape).expectSameBitsForAnyThreadsAndVectors(by: .direct)
     }
 
     @Test func directIsNeverWinograd() {

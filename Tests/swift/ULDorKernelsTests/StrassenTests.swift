@@ -19,27 +19,12 @@ let strassenShapes: [ConvolutionCase] = [
 /// Strassen's products (bodies/strassen.h).
 @Suite struct StrassenTests {
     @Test(arguments: strassenShapes) func agreesWithReference(_ shape: ConvolutionCase) {
-        let convolution = Convolution(shape)
-        let expected = convolution.reference()
-        for table in tables() {
-            #expect(shape.plan(table, by: .strassen).is_strassen)
-            // The limit of direct sums: a rounding for each of the products.
-            let limit = Float(shape.channels) * Float.ulpOfOne + 1e-6
-            #expect(largestDifference(convolution.run(table, by: .strassen), expected) < limit, "\(name(table))")
-        }
+        for table in tables() { #expect(shape.plan(table, by: .strassen).is_strassen) }
+        Convolution(shape).expectDirectSums(by: .strassen)
     }
 
     @Test(arguments: strassenShapes) func sameBitsForAnyThreadsAndVectors(_ shape: ConvolutionCase) {
-        let convolution = Convolution(shape)
-        for group in tablesOfEqualBits() {
-            let one = convolution.run(group[0], by: .strassen)
-            for table in group {
-                for threads: Int32 in [1, 2, 3, 8, 16] {
-                    let got = convolution.run(table, threads: threads, by: .strassen)
-                    #expect(bits(got) == bits(one), "\(name(table)), \(threads) threads")
-                }
-            }
-        }
+        Convolution(shape).expectSameBitsForAnyThreadsAndVectors(by: .strassen)
     }
 
     /// A pixel's values depend on its partner and on nothing else: fewer regions give the same ones.

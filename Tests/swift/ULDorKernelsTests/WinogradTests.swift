@@ -144,16 +144,7 @@ private let thinShapes: [ConvolutionCase] = [
     @Test(arguments: winogradShapes, winograds) func sameBitsForAnyThreadsAndVectors(
         _ shape: ConvolutionCase, _ algorithms: Algorithms
     ) {
-        let convolution = Convolution(shape)
-        for group in tablesOfEqualBits() {
-            let one = convolution.run(group[0], by: algorithms)
-            for table in group {
-                for threads: Int32 in [1, 2, 3, 8, 16] {
-                    let got = convolution.run(table, threads: threads, by: algorithms)
-                    #expect(bits(got) == bits(one), "\(name(table)), \(threads) threads")
-                }
-            }
-        }
+        Convolution(shape).expectSameBitsForAnyThreadsAndVectors(by: algorithms)
     }
 
     /// Any combination, on any number of threads: within the limits, the same bits by AVX2 and AVX-512.
