@@ -69,6 +69,31 @@ static void winograd(const void *context, int64_t index, int32_t worker)
                         w->scratch + worker * w->plan->worker_floats);
 }
 
+/* Tiles that are transformed by a job, where all are before any is multiplied. */
+enum { TILES_A_JOB = 4 };
+
+static void all_tiles(const void *context, int64_t index, int32_t worker)
+{
+    (void)worker;
+    const work *w = context;
+    int32_t tiles = (int32_t)w->rows, begin = (int32_t)index * TILES_A_JOB;
+    winograd_of(w)->tiles(w->exec, w->conv, tiles, begin, tiles - begin < TILES_A_JOB ? tiles - begin : TILES_A_JOB, w->shared);
+}
+
+static void winograd_panels(const void *context, int64_t index, int32_t worker)
+{
+    const work *w = context;
+    int32_t panel = (int32_t)index * w->plan->pass_panels, left = w->panel_end - panel;
+    winograd_of(w)->panels(w->exec, w->conv, (int32_t)w->rows, panel, left < w->plan->pass_panels ? left : w->plan->pass_panels, w->shared,
+                           w->scratch + worker * w->plan->worker_floats);
+}
+
+static int convolve_by_panels(work *w)
+{
+    int status = uk_parallel_for(w->exec, (w->rows + TILES_A_JOB - 1) / TILES_A_JOB, all_tiles, w);
+    return status == UK_OK ? uk_parallel_for(w->exec, w->plan->splits, winograd_panels, w) : status;
+}
+
 /* For each two chains of products, each panel of the left half. */
 static void summed_weights(const void *context, int64_t index, int32_t worker)
 {
@@ -108,6 +133,7 @@ int uk_convolve(const uk_exec *exec, const uk_table *table, const uk_conv *conv,
 {
     work w = {exec, table, conv, plan, plan->rows, 0, uk_all_panels(conv), scratch, scratch + plan->shared_floats, {0}};
     if (plan->is_strassen) return convolve_by_strassen(&w);
+    if (plan->is_by_panels) return convolve_by_panels(&w);
     int64_t jobs = (int64_t)plan->blocks * plan->splits;
     if (plan->winograd_side == 0) return uk_parallel_for(exec, jobs, direct, &w);
     int32_t panels = w.panel_end;

@@ -76,7 +76,7 @@ static uk_conv_plan plan_direct(const uk_table *table, const uk_conv *conv, int3
     return plan;
 }
 
-static uk_conv_plan plan_winograd(const uk_table *table, const uk_conv *conv, int32_t threads, int32_t side)
+static uk_conv_plan plan_winograd_blocks(const uk_table *table, const uk_conv *conv, int32_t threads, int32_t side)
 {
     /* Transformed filters at a time, in floats: what the last cache holds beside the rest. */
     enum { FILTERS = 2600000 };
@@ -89,8 +89,35 @@ static uk_conv_plan plan_winograd(const uk_table *table, const uk_conv *conv, in
     cut(&plan, table, plan.pass_panels, UK_WINOGRAD_TILES, threads);
     int64_t rows = least(plan.rows, UK_WINOGRAD_TILES);
     plan.shared_floats = plan.pass_panels * panel_floats;
-    plan.worker_floats = places * (rows * conv->channels + 16) + places * (rows * UK_WINOGRAD_PANELS * UK_PANEL + 16);
+    plan.worker_floats = places * (UK_WINOGRAD_ROWS(rows, conv->channels) + UK_WINOGRAD_ROWS(rows, UK_WINOGRAD_PANELS * UK_PANEL));
     plan.scratch_floats = plan.shared_floats + workers(plan.rows, table, plan.pass_panels, threads) * plan.worker_floats;
+    return plan;
+}
+
+/* Of the most tiles that jobs have panels of: a panel's products are 288 KiB, most of a second cache. */
+static int64_t most_tiles_by_panels(int32_t side) { return 73728 / (UK_PANEL * UK_WINOGRAD_PLACES(side)); }
+
+/* Scratch memory is that of as many tiles at most. */
+static uk_conv_plan plan_winograd_panels(const uk_table *table, const uk_conv *conv, int32_t threads, int32_t side)
+{
+    uk_conv_plan plan = {.winograd_side = side, .is_by_panels = true, .rows = tiles_of(conv, side), .pass_panels = table->tile_panels};
+    int64_t rows = least(plan.rows, most_tiles_by_panels(side)), places = UK_WINOGRAD_PLACES(side);
+    plan.blocks = 1;
+    plan.splits = (int32_t)up(uk_panels(conv->out_channels), plan.pass_panels);
+    plan.shared_floats = places * UK_WINOGRAD_ROWS(rows, conv->channels);
+    plan.worker_floats = places * UK_WINOGRAD_ROWS(rows, plan.pass_panels * UK_PANEL) +
+                         plan.pass_panels * (side + 2) * UK_WINOGRAD_PLANE(conv->channels);
+    plan.scratch_floats = plan.shared_floats + least(threads, plan.splits) * plan.worker_floats;
+    return plan;
+}
+
+/* Scratch memory is enough for the one as for the other: which of them it is may differ where there are fewer regions. */
+static uk_conv_plan plan_winograd(const uk_table *table, const uk_conv *conv, int32_t threads, int32_t side)
+{
+    uk_conv_plan blocks = plan_winograd_blocks(table, conv, threads, side), panels = plan_winograd_panels(table, conv, threads, side);
+    bool is_small = panels.rows > 0 && panels.rows <= most_tiles_by_panels(side) && panels.splits >= threads;
+    uk_conv_plan plan = is_small ? panels : blocks;
+    plan.scratch_floats = most(blocks.scratch_floats, panels.scratch_floats);
     return plan;
 }
 

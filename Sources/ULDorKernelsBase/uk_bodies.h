@@ -22,6 +22,7 @@
 #include "bodies/winograd_edges.h"
 #include "bodies/winograd_tiles.h"
 #include "bodies/winograd.h"
+#include "bodies/winograd_panels.h"
 #include "bodies/weight_gradient.h"
 #include "bodies/winograd_gradient.h"
 #include "bodies/roi_align.h"
@@ -35,8 +36,8 @@ const uk_table UK_TABLE = {
     .direct_job = direct_job,
     .strassen_sum_weights = strassen_sum_weights,
     .strassen_job = strassen_job,
-    .winograd_4 = {winograd_filters_4, winograd_job_4},
-    .winograd_2 = {winograd_filters_2, winograd_job_2},
+    .winograd_4 = {winograd_filters_4, winograd_job_4, winograd_tiles_4, winograd_panels_4},
+    .winograd_2 = {winograd_filters_2, winograd_job_2, winograd_tiles_2, winograd_panels_2},
     .gradient_rows = gradient_rows,
     .gradient_panels = gradient_panels,
     .weight_gradient_job = weight_gradient_job,

@@ -11,13 +11,14 @@ UK_INLINE void transform_filters(const int side, const uk_conv *conv, int32_t pa
     int64_t plane = UK_WINOGRAD_PLANE(conv->channels);
     const float *from = conv->packed + (int64_t)panel * 9 * conv->channels * UK_PANEL;
     for (int32_t c = first; c < first + count; c++)
-        winograd_filter(side, from + c * UK_PANEL, (int64_t)conv->channels * UK_PANEL, to + c * UK_PANEL, plane);
+        winograd_filter(side, 0, side + 2, from + c * UK_PANEL, (int64_t)conv->channels * UK_PANEL, to + c * UK_PANEL, plane);
 }
 
-/* A block's tiles to [places][channels / 16][row][16]; false where the call is to stop. */
+/* Tiles of a block of `all` to [places][channels / 16][row][16]; false where the call is to stop. */
 UK_INLINE bool transform_tiles(const int side, const uk_exec *exec, const uk_conv *conv, int64_t begin, int32_t count, tile_rows rows,
-                               float *to, int64_t plane)
+                               int32_t all, float *to)
 {
+    int64_t plane = UK_WINOGRAD_ROWS(all, conv->channels);
     const float *pixels[2][36];
     place at = place_of(side, conv, begin);
     find_tile(side, conv, at, pixels[0]);
@@ -32,8 +33,8 @@ UK_INLINE bool transform_tiles(const int side, const uk_exec *exec, const uk_con
             /* Pixels lie a row of channels apart, which no hardware prefetcher follows; a tile's first two columns are shared. */
             UK_UNROLL for (int y = 0; y < side + 2; y++)
                 UK_UNROLL for (int x = 2; x < side + 2; x++) __builtin_prefetch(next[y * (side + 2) + x] + c);
-            if (shape.kind == WHOLE) winograd_input(side, from, c, row + (int64_t)c * count, plane);
-            else winograd_edge_input(shape.height, shape.width, from, c, row + (int64_t)c * count, plane);
+            if (shape.kind == WHOLE) winograd_input(side, from, c, row + (int64_t)c * all, plane);
+            else winograd_edge_input(shape.height, shape.width, from, c, row + (int64_t)c * all, plane);
         }
     }
     return true;
@@ -135,6 +136,27 @@ UK_INLINE void multiply_place(int32_t channels, int32_t count, int64_t block, in
     }
 }
 
+/* The last step for some panels of a block. */
+UK_INLINE void finish_tiles(const int side, const uk_conv *conv, int64_t begin, int32_t count, tile_rows rows, int32_t panel,
+                            int32_t panels, const float *products)
+{
+    int64_t width = (int64_t)panels * UK_PANEL, plane = UK_WINOGRAD_ROWS(count, width);
+    tile_pixels to[2];
+    place at = place_of(side, conv, begin);
+    find_outputs(side, conv, at, &to[0]);
+    for (int32_t t = 0; t < count; t++) {
+        if (t + 1 < count) at = place_after(side, conv, at);
+        find_outputs(side, conv, at, &to[(t + 1) % 2]);
+        expect_outputs(side, &to[(t + 1) % 2], panel, panels);
+        int32_t row = rows.first[to[t % 2].shape.kind]++;
+        for (int32_t p = 0; p < panels; p++) {
+            const float *from = products + row * width + p * UK_PANEL;
+            if (to[t % 2].shape.kind == WHOLE) finish_panel(side, true, conv, &to[t % 2], panel + p, from, plane);
+            else finish_edge_panel(conv, &to[t % 2], panel + p, from, plane);
+        }
+    }
+}
+
 /*
  * Tiles [begin, begin + count) of panels [panel_begin, panel_end), UK_WINOGRAD_PANELS at a time: their products stay in the second
  * cache, and the tiles, which do not, are read once for all of them. `filters` are those of panel_begin. `scratch` as
@@ -145,13 +167,13 @@ UK_INLINE void transformed_job(const int side, const uk_exec *exec, const uk_con
 {
     const int places = (side + 2) * (side + 2);
     int32_t channels = conv->channels;
-    int64_t filter_plane = UK_WINOGRAD_PLANE(channels), row_plane = (int64_t)count * channels + 16;
+    int64_t filter_plane = UK_WINOGRAD_PLANE(channels), row_plane = UK_WINOGRAD_ROWS(count, channels);
     float *rows = scratch, *products = scratch + places * row_plane;
     tile_rows order = order_tiles(side, conv, begin, count);
-    if (!transform_tiles(side, exec, conv, begin, count, order, rows, row_plane)) return;
+    if (!transform_tiles(side, exec, conv, begin, count, order, count, rows)) return;
     for (int32_t panel = panel_begin; panel < panel_end; panel += UK_WINOGRAD_PANELS) {
         int32_t panels = panel_end - panel < UK_WINOGRAD_PANELS ? panel_end - panel : UK_WINOGRAD_PANELS;
-        int64_t width = (int64_t)panels * UK_PANEL, product_plane = count * width + 16;
+        int64_t width = (int64_t)panels * UK_PANEL, product_plane = UK_WINOGRAD_ROWS(count, width);
         const float *own = filters + (int64_t)(panel - panel_begin) * places * filter_plane;
         int32_t left = panel_end - panel - panels;
         for (int32_t point = 0; point < places; point++) {
@@ -167,21 +189,7 @@ UK_INLINE void transformed_job(const int side, const uk_exec *exec, const uk_con
                            rows + point * row_plane + range.begin * 16, own + point * filter_plane, next, places * filter_plane,
                            products + point * product_plane + range.begin * width);
         }
-        tile_pixels to[2];
-        tile_rows next_row = order;
-        place at = place_of(side, conv, begin);
-        find_outputs(side, conv, at, &to[0]);
-        for (int32_t t = 0; t < count; t++) {
-            if (t + 1 < count) at = place_after(side, conv, at);
-            find_outputs(side, conv, at, &to[(t + 1) % 2]);
-            expect_outputs(side, &to[(t + 1) % 2], panel, panels);
-            int32_t row = next_row.first[to[t % 2].shape.kind]++;
-            for (int32_t p = 0; p < panels; p++) {
-                const float *from = products + row * width + p * UK_PANEL;
-                if (to[t % 2].shape.kind == WHOLE) finish_panel(side, true, conv, &to[t % 2], panel + p, from, product_plane);
-                else finish_edge_panel(conv, &to[t % 2], panel + p, from, product_plane);
-            }
-        }
+        finish_tiles(side, conv, begin, count, order, panel, panels, products);
     }
 }
 

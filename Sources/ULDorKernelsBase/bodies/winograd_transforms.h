@@ -79,9 +79,9 @@ UK_INLINE void winograd_output_2(const vec m[4], vec to[2])
 
 /*
  * `transform`, `from` values to `to`, along the columns and then along the rows: get(y, x) is a vector of the input, and
- * put(y, out) takes a row of the result.
+ * put(y, out) takes a row of the result, of those in [first, end).
  */
-#define UK_BOTH_WAYS(from, to, transform, get, put)                                                                     \
+#define UK_SOME_ROWS(from, to, first, end, transform, get, put)                                                         \
     do {                                                                                                                \
         vec half[to][from];                                                                                             \
         UK_UNROLL for (int x = 0; x < (from); x++)                                                                      \
@@ -89,15 +89,16 @@ UK_INLINE void winograd_output_2(const vec m[4], vec to[2])
             vec column[from], out[to];                                                                                  \
             UK_UNROLL for (int y = 0; y < (from); y++) column[y] = get(y, x);                                           \
             transform(column, out);                                                                                     \
-            UK_UNROLL for (int y = 0; y < (to); y++) half[y][x] = out[y];                                               \
+            UK_UNROLL for (int y = (first); y < (end); y++) half[y][x] = out[y];                                        \
         }                                                                                                               \
-        UK_UNROLL for (int y = 0; y < (to); y++)                                                                        \
+        UK_UNROLL for (int y = (first); y < (end); y++)                                                                 \
         {                                                                                                               \
             vec out[to];                                                                                                \
             transform(half[y], out);                                                                                    \
             put(y, out);                                                                                                \
         }                                                                                                               \
     } while (0)
+#define UK_BOTH_WAYS(from, to, transform, get, put) UK_SOME_ROWS(from, to, 0, to, transform, get, put)
 
 /* A row of a tile's places. */
 UK_INLINE void store_places(const int side, float *to, int64_t plane, int y, const vec *out)
@@ -118,14 +119,14 @@ UK_INLINE void winograd_input(const int side, const float *const *from, int32_t 
 #undef UK_PUT
 }
 
-/* 3 x 3 weights of a panel for one input channel, `tap` floats apart. */
-UK_INLINE void winograd_filter(const int side, const float *from, int64_t tap, float *to, int64_t plane)
+/* 3 x 3 weights of a panel for one input channel, `tap` floats apart: to rows [first, end) of their places. */
+UK_INLINE void winograd_filter(const int side, const int first, const int end, const float *from, int64_t tap, float *to, int64_t plane)
 {
 #define UK_GET(y, x) load(from + ((y) * 3 + (x)) * tap + v * UK_LANES)
-#define UK_PUT(y, out) store_places(side, to + v * UK_LANES, plane, y, out)
+#define UK_PUT(y, out) store_places(side, to + v * UK_LANES, plane, (y) - first, out)
     for (int v = 0; v < VECTORS; v++) {
-        if (side == 4) UK_BOTH_WAYS(3, 6, winograd_filter_4, UK_GET, UK_PUT);
-        else UK_BOTH_WAYS(3, 4, winograd_filter_2, UK_GET, UK_PUT);
+        if (side == 4) UK_SOME_ROWS(3, 6, first, end, winograd_filter_4, UK_GET, UK_PUT);
+        else UK_SOME_ROWS(3, 4, first, end, winograd_filter_2, UK_GET, UK_PUT);
     }
 #undef UK_GET
 #undef UK_PUT
@@ -190,5 +191,6 @@ UK_INLINE void winograd_weights(const float *from, int64_t plane, vec to[3][3])
 }
 
 #undef UK_BOTH_WAYS
+#undef UK_SOME_ROWS
 #undef GA
 #undef GB

@@ -125,6 +125,9 @@ static inline int64_t uk_winograd_points(int32_t side, int32_t size)
  */
 #define UK_WINOGRAD_PLANE(channels) ((int64_t)(channels) * UK_PANEL + 16)
 
+/* The same for `rows` tiles, of input or of products. */
+#define UK_WINOGRAD_ROWS(rows, channels) ((int64_t)(rows) * (channels) + 16)
+
 /* Products of one output value. */
 static inline int32_t uk_products(const uk_conv *conv) { return conv->kernel_h * conv->kernel_w * conv->channels; }
 
@@ -248,6 +251,11 @@ typedef struct uk_winograd {
     /* Tiles [begin, begin + count) of some panels; `filters` of panel_begin and on; scratch: uk_plan_convolution(). */
     void (*job)(const uk_exec *exec, const uk_conv *conv, int64_t begin, int32_t count, int32_t panel_begin, int32_t panel_end,
                 const float *filters, float *scratch);
+    /* Of all tiles, `count` from `begin` on, transformed to rows[UK_WINOGRAD_PLACES][UK_WINOGRAD_ROWS]. */
+    void (*tiles)(const uk_exec *exec, const uk_conv *conv, int32_t tiles, int32_t begin, int32_t count, float *rows);
+    /* Some panels of all tiles, `rows` of tiles(); scratch: uk_plan_convolution(). */
+    void (*panels)(const uk_exec *exec, const uk_conv *conv, int32_t tiles, int32_t panel, int32_t panels, const float *rows,
+                   float *scratch);
 } uk_winograd;
 
 /* The kernels of one instruction set. */

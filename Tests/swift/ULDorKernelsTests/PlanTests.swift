@@ -13,7 +13,7 @@ import ULDorKernels
         #expect(plan.rows == rows, what)
         #expect(plan.blocks >= 1 && Int64(plan.blocks) <= rows && plan.splits >= 1 && Int64(plan.splits) <= panels, what)
         let jobRows = (rows + Int64(plan.blocks) - 1) / Int64(plan.blocks)
-        #expect(jobRows * (plan.is_strassen ? 2 : 1) <= Int64(UK_MOST_JOB_ROWS), what)
+        #expect(jobRows * (plan.is_strassen ? 2 : 1) <= (plan.is_by_panels ? 288 : Int64(UK_MOST_JOB_ROWS)), what)
         let (jobs, jobsOverflow) = Int64(plan.blocks).multipliedReportingOverflow(by: Int64(plan.splits))
         let (all, allOverflow) = min(Int64(threads), jobs).multipliedReportingOverflow(by: plan.worker_floats)
         #expect(!jobsOverflow && !allOverflow && plan.worker_floats > 0 && plan.shared_floats >= 0, what)
@@ -23,6 +23,9 @@ import ULDorKernels
         #expect(plan.worker_floats <= 256 * 256 + 256 * panels * 16 + 36 * (256 * (Int64(shape.channels) + 32) + 32), what)
         #expect(plan.winograd_side == 0 || Int(plan.winograd_side) == algorithms.side, what)
         if plan.winograd_side > 0 { #expect(plan.pass_panels >= 1, what) }
+        if plan.is_by_panels {
+            #expect(plan.winograd_side > 0 && plan.blocks == 1 && Int64(plan.splits) * Int64(plan.pass_panels) >= panels, what)
+        }
     }
 
     /// The largest that the library admits: 4096 x 4096 inputs, 8192 channels, 1024 threads, 4096 proposals.
@@ -116,6 +119,21 @@ import ULDorKernels
                     #expect(chosen.count == 1, "\(shape.testDescription), \(algorithms)")
                 }
             }
+        }
+    }
+
+    /// Of a few tiles each job has panels, of many, or where panels are fewer than threads, it has tiles.
+    @Test func panelsOfFewTiles() {
+        for table in tables() {
+            func isByPanels(_ side: Int, out: Int = 256, threads: Int32 = 2, by algorithms: Algorithms = .fast) -> Bool {
+                ConvolutionCase(height: side, width: side, channels: 256, out: out).plan(table, threads: threads, by: algorithms)
+                    .is_by_panels
+            }
+            #expect([8, 16, 32, 45, 64].map { isByPanels($0) } == [true, true, true, false, false])
+            #expect([8, 16, 32, 34, 45].map { isByPanels($0, by: .gentle) } == [true, true, true, false, false])
+            #expect([1, 8, 17].map { isByPanels(32, threads: $0) } == [true, true, false])
+            #expect(!isByPanels(32, by: .direct))
+            #expect(isByPanels(32, out: 64, threads: 2) && !isByPanels(32, out: 64, threads: 5))
         }
     }
 

@@ -42,6 +42,12 @@ let winogradShapes: [ConvolutionCase] = [
     .init(batch: 30, height: 3, width: 2, channels: 272, out: 40),
     .init(batch: 16, height: 2, width: 13, channels: 64, out: 33),
     .init(batch: 16, height: 15, width: 3, channels: 64, out: 33, relu: true),
+    // As many tiles of 4, and of 2, as jobs have panels of, and one row more.
+    .init(height: 32, width: 64, channels: 32, out: 47, relu: true, residual: (32, 64)),
+    .init(height: 36, width: 64, channels: 32, out: 47),
+    .init(height: 36, width: 32, channels: 32, out: 49, relu: true),
+    .init(height: 38, width: 32, channels: 32, out: 49),
+    .init(batch: 8, height: 14, width: 14, channels: 32, out: 64, relu: true),
     // Filters of several passes: more than 2.6 million floats.
     .init(batch: 1, height: 8, width: 12, channels: 512, out: 176),
     .init(batch: 1, height: 6, width: 6, channels: 512, out: 304),
@@ -60,6 +66,15 @@ private let thinShapes: [ConvolutionCase] = [
                 let plan = shape.plan(table, threads: threads, by: algorithms)
                 #expect(Int(plan.winograd_side) == algorithms.side, "\(name(table))")
             }
+        }
+    }
+
+    /// By panels and by blocks of tiles: the other tests have both.
+    @Test(arguments: winograds) func bothKindsOfJobs(_ algorithms: Algorithms) {
+        for table in tables() {
+            let few = winogradShapes.map { $0.plan(table, threads: 1, by: algorithms).is_by_panels }
+            #expect(few.count(where: { $0 }) >= 20 && few.contains(false), "\(name(table))")
+            #expect(winogradShapes.count(where: { !$0.plan(table, threads: 16, by: algorithms).is_by_panels }) >= 20, "\(name(table))")
         }
     }
 
