@@ -31,17 +31,24 @@ static bool is_winograd_faster(const uk_table *table, const uk_conv *conv, int32
     return (double)places * channels * panels + 2 * (filters + around) < 9 * pixels * channels * panels;
 }
 
+/* With very long sums, fewer passes over the weights count for more. */
+static bool is_long(int32_t products) { return products > 4096; }
+
+/* Jobs a thread that blocks of rows are cut into. */
+enum { JOBS = 8 };
+static int32_t jobs_of(int32_t products) { return is_long(products) ? JOBS / 2 : JOBS; }
+
 /*
  * Cuts rows into nearly equal blocks of at most `largest`, and panels where there are too few rows for all threads. On several threads
- * blocks are smaller where they would be few: what holds up one core is evened out by the others.
+ * blocks are smaller where they would be fewer than `jobs` a thread: what holds up one core is evened out by the others.
  */
-static void cut(uk_conv_plan *plan, const uk_table *table, int32_t panels, int32_t largest, int32_t threads)
+static void cut(uk_conv_plan *plan, const uk_table *table, int32_t panels, int32_t largest, int32_t jobs, int32_t threads)
 {
-    enum { JOBS_A_THREAD = 8, LEAST_TILES = 4 };
+    enum { LEAST_TILES = 4 };
     int64_t blocks = up(plan->rows, largest);
     plan->splits = 1;
     if (threads > 1) {
-        int64_t fine = least((int64_t)JOBS_A_THREAD * threads, plan->rows / (LEAST_TILES * table->tile_rows));
+        int64_t fine = least((int64_t)jobs * threads, plan->rows / (LEAST_TILES * table->tile_rows));
         blocks = most(blocks, fine / threads * threads);
     }
     if (blocks > 0 && blocks < 4 * threads) { /* none: no regions */
@@ -67,9 +74,9 @@ static uk_conv_plan plan_direct(const uk_table *table, const uk_conv *conv, int3
     uk_conv_plan plan = {0};
     int32_t products = uk_products(conv), panels = uk_all_panels(conv);
     plan.rows = (int64_t)conv->batch * conv->output.height * conv->output.width;
-    /* The rows' piece stays in the second cache; with very long sums, fewer passes over the weights count for more. */
-    int32_t largest = products > 4096 ? 250 : 112;
-    cut(&plan, table, panels, largest, threads);
+    /* The rows' piece stays in the second cache. */
+    int32_t largest = is_long(products) ? 250 : 112;
+    cut(&plan, table, panels, largest, jobs_of(products), threads);
     int64_t rows = least(plan.rows, largest);
     plan.worker_floats = rows * UK_CHAIN + (products > UK_CHAIN ? rows * panels * UK_PANEL : 0);
     plan.scratch_floats = workers(plan.rows, table, panels, threads) * plan.worker_floats;
@@ -86,7 +93,7 @@ static uk_conv_plan plan_winograd_blocks(const uk_table *table, const uk_conv *c
     plan.pass_panels = (int32_t)least(panels, most(FILTERS / panel_floats / table->tile_panels, 1) * table->tile_panels);
     int32_t passes = (int32_t)up(panels, plan.pass_panels);
     plan.pass_panels = (int32_t)up(up(panels, passes), table->tile_panels) * table->tile_panels;
-    cut(&plan, table, plan.pass_panels, UK_WINOGRAD_TILES, threads);
+    cut(&plan, table, plan.pass_panels, UK_WINOGRAD_TILES, JOBS, threads);
     int64_t rows = least(plan.rows, UK_WINOGRAD_TILES);
     plan.shared_floats = plan.pass_panels * panel_floats;
     plan.worker_floats = places * (UK_WINOGRAD_ROWS(rows, conv->channels) + UK_WINOGRAD_ROWS(rows, UK_WINOGRAD_PANELS * UK_PANEL));
@@ -149,7 +156,7 @@ static uk_conv_plan plan_strassen(const uk_table *table, const uk_conv *conv, in
     int64_t largest = (table->tile_rows < 14 ? 14 : 8) * table->tile_rows;
     plan.rows = up(pixels, 2);
     /* A job has all panels: as if there were one. */
-    cut(&plan, table, 1, (int32_t)largest, threads);
+    cut(&plan, table, 1, (int32_t)largest, jobs_of(products), threads);
     int64_t of_chains = UK_STRASSEN_SUMS * (int64_t)(panels / 2) * UK_PANEL * half;
     plan.pass_products = (int32_t)least(products, most(SUMS / of_chains, 1) * 2 * half);
     plan.shared_floats = UK_STRASSEN_SUMS * (int64_t)(panels / 2) * UK_PANEL * (plan.pass_products / 2);
