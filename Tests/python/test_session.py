@@ -233,6 +233,18 @@ def test_false_positives_are_dropped(model3, rule, detections):
         numpy.testing.assert_array_equal(found.mask, same.mask)
 
 
+def test_all_masks_are_those_of_the_detections(result):
+    assert result.masks.shape == (len(result), result.height, result.width) and result.masks.dtype == numpy.bool_
+    assert len(result) > 1 and result.masks.any()
+    for found, mask in zip(result, result.masks):
+        numpy.testing.assert_array_equal(found.mask, mask)
+
+
+def test_masks_of_nothing(model):
+    with model.session(score_threshold=1) as session, session.forward(tensor(96, 128)) as found:
+        assert found.masks.shape == (0, 96, 128)
+
+
 def test_probabilities_of_two_classes(result):
     for found in result:
         assert found.label == 1 and found.class_name == "lesion"

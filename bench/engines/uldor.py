@@ -37,7 +37,7 @@ class Uldor:
         self._begin = time.perf_counter()
         result = self.session.forward(tensor)
         self._end = begin = time.perf_counter()
-        bitmaps = [found.mask for found in result] if self._paste else []
+        bitmaps = result.masks if self._paste else None
         return (result, bitmaps), {"paste": (time.perf_counter() - begin) * 1e3}
 
     def stages(self) -> Dict[str, float]:

@@ -17,9 +17,8 @@ final class Learner {
     /// Regions that go through a head together: what lies between its layers is large.
     private static let boxBatch = 128, maskBatch = 16
 
-    /// The forward pass is gentle but for the mask head: the rounding of Winograd's F(4 x 4, 3 x 3), harmless in itself, decides which
-    /// units a ReLU cuts off, and each of these is a step in the gradient of all that lies before it (docs/accuracy.md). The backward
-    /// pass has no such steps.
+    /// The forward pass is gentle: the rounding of Winograd's F(4 x 4, 3 x 3), harmless in itself, decides which units a ReLU cuts off,
+    /// and each of these is a step in the gradient of all that lies before it (docs/accuracy.md). The backward pass has no such steps.
     init(
         _ file: Safetensors, config: UnsafeBufferPointer<UInt8>?, options: LearnerOptions, allocator: Allocator
     ) throws(ULDorError) {
@@ -227,7 +226,6 @@ final class Learner {
         return losses
     }
 
-    /// Not gently: the mask head is half of a step's forward arithmetic, and nothing but itself lies behind its ReLUs.
     private func learnMasks(
         _ pyramid: Pyramid, _ example: Example, _ samples: ImageSamples, _ normalisers: Normalisers, into gradient: Pyramid
     ) throws(ULDorError) -> Losses {

@@ -81,6 +81,19 @@ class Result(Handle, Sequence["Detection"]):
         """Class numbers of all detections, N."""
         return numpy.array([found.label for found in self], numpy.int64)
 
+    @property
+    def masks(self) -> NDArray[numpy.bool_]:
+        """Masks of all detections at the image's size, N x height x width; of many, faster than one after another."""
+        pixels = numpy.empty((self._count, self.height, self.width), numpy.uint8)
+        for index in range(self._count):
+            self._copy_mask(index, pixels[index])
+        return pixels.view(numpy.bool_)
+
+    def _copy_mask(self, index: int, pixels: NDArray[numpy.uint8]) -> None:
+        with self._use() as handle:
+            check(_abi.lib.uldor_result_get_mask(handle, index, pixels.ctypes.data_as(ctypes.POINTER(ctypes.c_uint8)),
+                                                 pixels.nbytes, 0))
+
     def __repr__(self) -> str:
         return f"<uldor.Result {self._count} detections in {self.width} x {self.height}>"
 
@@ -161,10 +174,7 @@ class Detection:
     def mask(self) -> NDArray[numpy.bool_]:
         """The mask at the image's size, height x width."""
         pixels = numpy.empty((self._result.height, self._result.width), numpy.uint8)
-        with self._result._use() as handle:
-            check(_abi.lib.uldor_result_get_mask(handle, self._index,
-                                                 pixels.ctypes.data_as(ctypes.POINTER(ctypes.c_uint8)),
-                                                 pixels.nbytes, 0))
+        self._result._copy_mask(self._index, pixels)
         pixels.setflags(write=False)
         return pixels.view(numpy.bool_)
 
