@@ -11,6 +11,8 @@ typedef struct work {
     uk_strassen_pass pass;
 } work;
 
+static int32_t lesser(int32_t a, int32_t b) { return a < b ? a : b; }
+
 static int32_t part(int64_t total, int64_t parts, int64_t index) { return (int32_t)(total * index / parts); }
 
 typedef struct piece {
@@ -69,6 +71,18 @@ static void winograd(const void *context, int64_t index, int32_t worker)
                         w->scratch + worker * w->plan->worker_floats);
 }
 
+static int convolve_by_blocks(work *w)
+{
+    int32_t panels = w->panel_end;
+    for (w->panel_begin = 0; w->panel_begin < panels; w->panel_begin += w->plan->pass_panels) {
+        w->panel_end = lesser(panels, w->panel_begin + w->plan->pass_panels);
+        int status = uk_parallel_for(w->exec, (int64_t)(w->panel_end - w->panel_begin) * FILTER_PARTS, filters, w);
+        if (status == UK_OK) status = uk_parallel_for(w->exec, (int64_t)w->plan->blocks * w->plan->splits, winograd, w);
+        if (status != UK_OK) return status;
+    }
+    return UK_OK;
+}
+
 /* Tiles that are transformed by a job, where all are before any is multiplied. */
 enum { TILES_A_JOB = 4 };
 
@@ -77,14 +91,14 @@ static void all_tiles(const void *context, int64_t index, int32_t worker)
     (void)worker;
     const work *w = context;
     int32_t tiles = (int32_t)w->rows, begin = (int32_t)index * TILES_A_JOB;
-    winograd_of(w)->tiles(w->exec, w->conv, tiles, begin, tiles - begin < TILES_A_JOB ? tiles - begin : TILES_A_JOB, w->shared);
+    winograd_of(w)->tiles(w->exec, w->conv, tiles, begin, lesser(tiles - begin, TILES_A_JOB), w->shared);
 }
 
 static void winograd_panels(const void *context, int64_t index, int32_t worker)
 {
     const work *w = context;
-    int32_t panel = (int32_t)index * w->plan->pass_panels, left = w->panel_end - panel;
-    winograd_of(w)->panels(w->exec, w->conv, (int32_t)w->rows, panel, left < w->plan->pass_panels ? left : w->plan->pass_panels, w->shared,
+    int32_t panel = (int32_t)index * w->plan->pass_panels;
+    winograd_of(w)->panels(w->exec, w->conv, (int32_t)w->rows, panel, lesser(w->panel_end - panel, w->plan->pass_panels), w->shared,
                            w->scratch + worker * w->plan->worker_floats);
 }
 
@@ -119,8 +133,7 @@ static int convolve_by_strassen(work *w)
     w->pass = (uk_strassen_pass){.weights = w->shared, .sums = w->plan->kept_floats > 0 ? w->scratch : NULL};
     w->scratch += w->plan->kept_floats;
     for (; w->pass.first < products; w->pass.first += w->pass.count) {
-        int32_t left = products - w->pass.first;
-        w->pass.count = left < w->plan->pass_products ? left : w->plan->pass_products;
+        w->pass.count = lesser(products - w->pass.first, w->plan->pass_products);
         int64_t chains = (w->pass.count + 2 * UK_STRASSEN_CHAIN - 1) / (2 * UK_STRASSEN_CHAIN);
         int status = uk_parallel_for(w->exec, chains * (w->panel_end / 2), summed_weights, w);
         if (status == UK_OK) status = uk_parallel_for(w->exec, w->plan->blocks, strassen, w);
@@ -134,14 +147,6 @@ int uk_convolve(const uk_exec *exec, const uk_table *table, const uk_conv *conv,
     work w = {exec, table, conv, plan, plan->rows, 0, uk_all_panels(conv), scratch, scratch + plan->shared_floats, {0}};
     if (plan->is_strassen) return convolve_by_strassen(&w);
     if (plan->is_by_panels) return convolve_by_panels(&w);
-    int64_t jobs = (int64_t)plan->blocks * plan->splits;
-    if (plan->winograd_side == 0) return uk_parallel_for(exec, jobs, direct, &w);
-    int32_t panels = w.panel_end;
-    for (w.panel_begin = 0; w.panel_begin < panels; w.panel_begin += plan->pass_panels) {
-        w.panel_end = panels - w.panel_begin < plan->pass_panels ? panels : w.panel_begin + plan->pass_panels;
-        int status = uk_parallel_for(exec, (int64_t)(w.panel_end - w.panel_begin) * FILTER_PARTS, filters, &w);
-        if (status == UK_OK) status = uk_parallel_for(exec, jobs, winograd, &w);
-        if (status != UK_OK) return status;
-    }
-    return UK_OK;
+    if (plan->winograd_side > 0) return convolve_by_blocks(&w);
+    return uk_parallel_for(exec, (int64_t)plan->blocks * plan->splits, direct, &w);
 }

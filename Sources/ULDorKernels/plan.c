@@ -101,8 +101,12 @@ static uk_conv_plan plan_winograd_blocks(const uk_table *table, const uk_conv *c
     return plan;
 }
 
-/* Of the most tiles that jobs have panels of: a panel's products are 288 KiB, most of a second cache. */
-static int64_t most_tiles_by_panels(int32_t side) { return 73728 / (UK_PANEL * UK_WINOGRAD_PLACES(side)); }
+/* Most tiles of maps that are cut into panels: a panel's products, 288 KiB, stay in the second cache. */
+static int64_t most_tiles_by_panels(int32_t side)
+{
+    enum { PRODUCTS = 73728 };
+    return PRODUCTS / (UK_PANEL * UK_WINOGRAD_PLACES(side));
+}
 
 /* Scratch memory is that of as many tiles at most. */
 static uk_conv_plan plan_winograd_panels(const uk_table *table, const uk_conv *conv, int32_t threads, int32_t side)

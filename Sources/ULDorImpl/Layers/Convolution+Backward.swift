@@ -29,7 +29,7 @@ extension Convolution {
         guard let inputGradient else { return }
         work.input_gradient = inputGradient.map
         work.adds = adds
-        let table = execution.table, algorithms = execution.algorithms
+        let table = execution.table, algorithms = execution.gradientAlgorithms
         let floats = uk_input_gradient_floats(table, &work, execution.threads, algorithms)
         try execution.scratch { () throws(ULDorError) in
             let scratch: UnsafeMutablePointer<Float> = try execution.take(count: Int(floats))
@@ -70,7 +70,7 @@ extension Convolution {
 
 extension Execution {
     func addWeightGradient(_ work: inout uk_gradient) throws(ULDorError) {
-        let table = table, algorithms = algorithms
+        let table = table, algorithms = gradientAlgorithms
         let floats = uk_weight_gradient_floats(&work, threads, algorithms)
         try scratch { () throws(ULDorError) in
             let scratch: UnsafeMutablePointer<Float> = try take(count: Int(floats))

@@ -47,10 +47,7 @@ final class BoxHead {
     ) throws(ULDorError) {
         try execution.scratch { () throws(ULDorError) in
             let rows = asRows(features)
-            let (first, second) = try execution.gently { () throws(ULDorError) in
-                let first = try fc6.forward(rows, relu: true, execution)
-                return (first, try fc7.forward(first, relu: true, execution))
-            }
+            let first = try fc6.forward(rows, relu: true, execution), second = try fc7.forward(first, relu: true, execution)
             let output = try predictor.forward(second, relu: false, execution)
             if !execution.isMeasuring { loss(output) }
             let g7 = try execution.map(like: second), g6 = try execution.map(like: first)

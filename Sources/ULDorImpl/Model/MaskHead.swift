@@ -66,10 +66,7 @@ final class MaskHead {
         try execution.scratch { () throws(ULDorError) in
             var hidden = [features]
             for (index, convolution) in convolutions.enumerated() {
-                hidden.append(
-                    try execution.gently { () throws(ULDorError) in
-                        try convolution.forward(hidden[index], relu: true, execution)
-                    })
+                hidden.append(try convolution.forward(hidden[index], relu: true, execution))
             }
             let last = hidden[convolutions.count]
             var above = try execution.map(like: last), first = 0

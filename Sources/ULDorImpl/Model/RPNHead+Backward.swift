@@ -58,7 +58,7 @@ extension RPNHead {
         for level in 0..<Pyramid.levels {
             try execution.scratch { () throws(ULDorError) in
                 let output = try execution.map(1, pyramid[level].height, pyramid[level].width, predictor.outChannels)
-                try execution.gently { () throws(ULDorError) in try forward(pyramid[level], into: output, execution) }
+                try forward(pyramid[level], into: output, execution)
                 guard !execution.isMeasuring else { return }
                 for row in 0..<rows.batch where Int(places[row].level) == level {
                     (rows.data + row * rows.channels).update(
@@ -77,10 +77,7 @@ extension RPNHead {
             try execution.scratch { () throws(ULDorError) in
                 var hidden = [pyramid[level]]
                 for (index, convolution) in convolutions.enumerated() {
-                    hidden.append(
-                        try execution.gently { () throws(ULDorError) in
-                            try convolution.forward(hidden[index], relu: true, execution)
-                        })
+                    hidden.append(try convolution.forward(hidden[index], relu: true, execution))
                 }
                 let output = try execution.map(1, pyramid[level].height, pyramid[level].width, predictor.outChannels)
                 execution.zero(output)

@@ -7,8 +7,9 @@ final class Execution {
     var arena: Arena
     let table: UnsafePointer<uk_table>
     let threads: Int32
-    /// UK_FAST, UK_GENTLE or UK_DIRECT: what convolutions may be computed by.
+    /// UK_FAST, UK_GENTLE or UK_DIRECT: what convolutions may be computed by, and what their gradients.
     private(set) var algorithms: Int32
+    let gradientAlgorithms: Int32
     /// UK_IDLE, UK_RUNNING or UK_STOPPING: one word, so that a cancel reaches the call that runs and no other.
     private let state: UnsafeMutablePointer<Int32>
     private let progress: Progress?
@@ -20,14 +21,16 @@ final class Execution {
         let user: UnsafeMutableRawPointer?
     }
 
+    /// `isGentle`: convolutions round hardly more than direct sums, but for their gradients and what is run ``freely(_:)``.
     init(
-        allocator: Allocator, table: UnsafePointer<uk_table>, threads: Int32, isExact: Bool, memoryLimit: Int? = nil,
-        progress: Progress?
+        allocator: Allocator, table: UnsafePointer<uk_table>, threads: Int32, isExact: Bool, isGentle: Bool = false,
+        memoryLimit: Int? = nil, progress: Progress?
     ) {
         arena = Arena(allocator: allocator, limit: memoryLimit)
         self.table = table
         self.threads = threads
-        algorithms = Int32(isExact ? UK_DIRECT : UK_FAST)
+        algorithms = Int32(isExact ? UK_DIRECT : isGentle ? UK_GENTLE : UK_FAST)
+        gradientAlgorithms = Int32(isExact ? UK_DIRECT : UK_FAST)
         self.progress = progress
         state = .allocate(capacity: 1)
         state.initialize(to: Int32(UK_IDLE))
@@ -37,10 +40,10 @@ final class Execution {
 
     var isMeasuring: Bool { arena.isMeasuring }
 
-    /// Runs `body` with convolutions that round hardly more than direct sums, unless they are to be direct anyway.
-    func gently<Value>(_ body: () throws(ULDorError) -> Value) throws(ULDorError) -> Value {
+    /// Runs `body` with convolutions as fast as gradients are: for what is not learnt from.
+    func freely<Value>(_ body: () throws(ULDorError) -> Value) throws(ULDorError) -> Value {
         let before = algorithms
-        algorithms = max(before, Int32(UK_GENTLE))
+        algorithms = gradientAlgorithms
         defer { algorithms = before }
         return try body()
     }

@@ -30,7 +30,7 @@ final class Learner {
             file, trainableLayers: options.trainableLayers, keepsSquares: options.keepsSquares, allocator: allocator)
         model = try Model(TensorLoader(file, threads: threads, store: parameters), config)
         execution = Execution(
-            allocator: allocator, table: table, threads: threads, isExact: options.isExact,
+            allocator: allocator, table: table, threads: threads, isExact: options.isExact, isGentle: true,
             memoryLimit: options.memoryLimit,
             progress: nil)
         self.options = options
@@ -142,22 +142,18 @@ final class Learner {
 
     private func look(_ example: Example) throws(ULDorError) -> Seen {
         let map = try input(example)
-        return try execution.gently { () throws(ULDorError) in
-            let backbone = try model.backbone.trace(map, execution)
-            let pyramid = try model.pyramid.output(height: map.height, width: map.width, execution)
-            try model.pyramid.forward(backbone.features, into: pyramid, execution)
-            return Seen(backbone: backbone, pyramid: pyramid)
-        }
+        let backbone = try model.backbone.trace(map, execution)
+        let pyramid = try model.pyramid.output(height: map.height, width: map.width, execution)
+        try model.pyramid.forward(backbone.features, into: pyramid, execution)
+        return Seen(backbone: backbone, pyramid: pyramid)
     }
 
     /// The same without keeping what a backward pass would read.
     private func glance(_ example: Example) throws(ULDorError) -> Pyramid {
-        let map = try input(example)
-        return try execution.gently { () throws(ULDorError) in try detector.features(map, execution) }
+        try detector.features(try input(example), execution)
     }
 
-    /// The RPN head over whole maps is for its proposals alone, so Winograd's rounding does no harm; its losses are computed at the
-    /// samples.
+    /// The RPN head over whole maps is for its proposals alone, so its rounding does no harm; its losses are computed at the samples.
     private func select(
         _ pyramid: Pyramid, _ example: Example, _ draw: Draw, _ injected: InjectedSamples?, into samples: inout ImageSamples
     ) throws(ULDorError) {
@@ -171,7 +167,7 @@ final class Learner {
                 pyramid, example, random: random(.anchors), injected: injected, into: &chosen, execution)
         }
         try execution.scratch { () throws(ULDorError) in
-            let heads = try detector.heads(pyramid, execution)
+            let heads = try execution.freely { () throws(ULDorError) in try detector.heads(pyramid, execution) }
             let regions = try detector.proposals.filter(heads, size: example.size, execution)
             try selection.selectRegions(
                 regions, example, random: random(.regions), injected: injected, usesMasks: options.usesMasks, into: &chosen,

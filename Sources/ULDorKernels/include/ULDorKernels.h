@@ -57,11 +57,11 @@ enum { UK_FAST = 0, UK_GENTLE = 1, UK_DIRECT = 2, UK_STRASSEN = 3 };
 /* How a convolution of one size is computed: decided from the shape, before there is memory. */
 typedef struct uk_conv_plan {
     int32_t winograd_side;         /* of a Winograd tile's output, 4 or 2; 0: direct */
-    bool is_by_panels;             /* Winograd: a job is pass_panels of all tiles, whose filters it transforms itself */
+    bool is_by_panels;             /* Winograd: a job has pass_panels of all tiles, and transforms their filters itself */
     bool is_strassen;              /* a direct convolution's product, with an eighth less of it */
     int64_t rows;                  /* output pixels, pairs of them (Strassen), or Winograd tiles */
     int32_t blocks, splits;        /* jobs: blocks of rows times splits of panels */
-    int32_t pass_panels;           /* Winograd: panels whose filters are transformed at a time, or a job's */
+    int32_t pass_panels;           /* Winograd: panels whose filters are transformed at a time */
     int32_t pass_products;         /* Strassen: of which weights are summed at a time */
     int64_t shared_floats, worker_floats;
     int64_t kept_floats;           /* Strassen: sums of the passes before */

@@ -5,13 +5,14 @@
  * output (winograd_transforms.h).
  */
 
-/* Filters of one panel, channels [first, first + count): to [places][channels + 1][UK_PANEL] of the panel. */
-UK_INLINE void transform_filters(const int side, const uk_conv *conv, int32_t panel, int32_t first, int32_t count, float *to)
+/* Filters of one panel, channels [first, first + count), at rows [top, bottom) of their places: to [places][channels + 1][UK_PANEL]. */
+UK_INLINE void transform_filters(const int side, const int top, const int bottom, const uk_conv *conv, int32_t panel, int32_t first,
+                                 int32_t count, float *to)
 {
     int64_t plane = UK_WINOGRAD_PLANE(conv->channels);
     const float *from = conv->packed + (int64_t)panel * 9 * conv->channels * UK_PANEL;
     for (int32_t c = first; c < first + count; c++)
-        winograd_filter(side, 0, side + 2, from + c * UK_PANEL, (int64_t)conv->channels * UK_PANEL, to + c * UK_PANEL, plane);
+        winograd_filter(side, top, bottom, from + c * UK_PANEL, (int64_t)conv->channels * UK_PANEL, to + c * UK_PANEL, plane);
 }
 
 /* Tiles of a block of `all` to [places][channels / 16][row][16]; false where the call is to stop. */
@@ -198,7 +199,7 @@ UK_INLINE void transformed_job(const int side, const uk_exec *exec, const uk_con
     static __attribute__((noinline)) void winograd_filters_##SIDE(const uk_conv *conv, int32_t panel, int32_t first,     \
                                                                   int32_t count, float *to)                              \
     {                                                                                                                    \
-        transform_filters(SIDE, conv, panel, first, count, to);                                                          \
+        transform_filters(SIDE, 0, SIDE + 2, conv, panel, first, count, to);                                                          \
     }                                                                                                                    \
     static __attribute__((noinline)) void winograd_job_##SIDE(const uk_exec *exec, const uk_conv *conv, int64_t begin,   \
                                                               int32_t count, int32_t panel_begin, int32_t panel_end,     \

@@ -1,7 +1,7 @@
 /*
- * Winograd for maps of few tiles, whose filters are more than the last cache gives back in time: tiles are transformed first, all of them,
- * and each job has some panels of all tiles. It transforms its filters itself, a row of places at a time, which then are in its own
- * second cache and nowhere else. What an output value is computed from is the same as in winograd.h.
+ * Winograd for maps of few tiles, where writing transformed filters to the last cache and reading them back is much of the work: tiles are
+ * transformed first, all of them, and each job has some panels of all tiles. It transforms its filters itself, a row of places at a time,
+ * so that they stay in its own second cache. What an output value is computed from is the same as in winograd.h.
  */
 
 /* Tiles [begin, begin + count) of all `tiles`, to where their rows are among all. */
@@ -20,16 +20,14 @@ UK_INLINE void panels_job(const int side, const uk_exec *exec, const uk_conv *co
     const int across = side + 2;
     int32_t channels = conv->channels;
     int64_t width = (int64_t)panels * UK_PANEL, row_plane = UK_WINOGRAD_ROWS(tiles, channels), plane = UK_WINOGRAD_PLANE(channels);
-    int64_t product_plane = UK_WINOGRAD_ROWS(tiles, width), tap = (int64_t)channels * UK_PANEL;
+    int64_t product_plane = UK_WINOGRAD_ROWS(tiles, width);
     float *products = scratch, *filters = scratch + across * across * product_plane;
     tile_rows order = order_tiles(side, conv, 0, tiles);
     UK_UNROLL for (int y = 0; y < side + 2; y++)
     {
         if (uk_is_stopping(exec)) return;
         for (int32_t p = 0; p < panels; p++)
-            for (int32_t c = 0; c < channels; c++)
-                winograd_filter(side, y, y + 1, conv->packed + (panel + p) * 9 * tap + c * UK_PANEL, tap,
-                                filters + p * across * plane + c * UK_PANEL, plane);
+            transform_filters(side, y, y + 1, conv, panel + p, 0, channels, filters + p * across * plane);
         for (int x = 0; x < across; x++) {
             int32_t point = y * across + x;
             row_range range = rows_at(side, conv, &order, point);

@@ -119,14 +119,14 @@ UK_INLINE void winograd_input(const int side, const float *const *from, int32_t 
 #undef UK_PUT
 }
 
-/* 3 x 3 weights of a panel for one input channel, `tap` floats apart: to rows [first, end) of their places. */
-UK_INLINE void winograd_filter(const int side, const int first, const int end, const float *from, int64_t tap, float *to, int64_t plane)
+/* 3 x 3 weights of a panel for one input channel, `tap` floats apart: to rows [top, bottom) of their places. */
+UK_INLINE void winograd_filter(const int side, const int top, const int bottom, const float *from, int64_t tap, float *to, int64_t plane)
 {
 #define UK_GET(y, x) load(from + ((y) * 3 + (x)) * tap + v * UK_LANES)
-#define UK_PUT(y, out) store_places(side, to + v * UK_LANES, plane, (y) - first, out)
+#define UK_PUT(y, out) store_places(side, to + v * UK_LANES, plane, (y) - top, out)
     for (int v = 0; v < VECTORS; v++) {
-        if (side == 4) UK_SOME_ROWS(3, 6, first, end, winograd_filter_4, UK_GET, UK_PUT);
-        else UK_SOME_ROWS(3, 4, first, end, winograd_filter_2, UK_GET, UK_PUT);
+        if (side == 4) UK_SOME_ROWS(3, 6, top, bottom, winograd_filter_4, UK_GET, UK_PUT);
+        else UK_SOME_ROWS(3, 4, top, bottom, winograd_filter_2, UK_GET, UK_PUT);
     }
 #undef UK_GET
 #undef UK_PUT

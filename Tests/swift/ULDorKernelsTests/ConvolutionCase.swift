@@ -142,6 +142,7 @@ struct Convolution {
         uk_convolve_reference(&conv, weights)
         return pixels(output)
     }
+
     /// Within a rounding for each of the products, which are of order 1: the limit of direct sums.
     func expectDirectSums(by algorithms: Algorithms) {
         let expected = reference()
