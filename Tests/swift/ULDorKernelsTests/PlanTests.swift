@@ -126,7 +126,7 @@ import ULDorKernels
 
     /// Of a few tiles each job has panels, of many, or where panels are fewer than threads, it has tiles.
     @Test func panelsOfFewTiles() {
-        for table in tables() {
+        for table in tablesByPanels() {
             func isByPanels(_ side: Int, out: Int = 256, threads: Int32 = 2, by algorithms: Algorithms = .fast) -> Bool {
                 ConvolutionCase(height: side, width: side, channels: 256, out: out).plan(table, threads: threads, by: algorithms)
                     .is_by_panels

@@ -23,6 +23,9 @@ func tables() -> [UnsafePointer<uk_table>] {
     [UK_PORTABLE, UK_AVX2, UK_AVX512].compactMap { uk_table_for(Int32($0)) }
 }
 
+/// With which Winograd's jobs have panels of small maps: it was not run with AVX-512 yet.
+func tablesByPanels() -> [UnsafePointer<uk_table>] { tables().filter { name($0) != "avx512" } }
+
 /// What a convolution may be computed by.
 enum Algorithms: Int32, CaseIterable {
     case fast, gentle, direct, strassen

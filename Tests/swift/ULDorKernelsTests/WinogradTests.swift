@@ -71,7 +71,7 @@ private let thinShapes: [ConvolutionCase] = [
 
     /// By panels and by blocks of tiles: the other tests have both.
     @Test(arguments: winograds) func bothKindsOfJobs(_ algorithms: Algorithms) {
-        for table in tables() {
+        for table in tablesByPanels() {
             let few = winogradShapes.map { $0.plan(table, threads: 1, by: algorithms).is_by_panels }
             #expect(few.count(where: { $0 }) >= 20 && few.contains(false), "\(name(table))")
             let many = winogradShapes.map { $0.plan(table, threads: 16, by: algorithms).is_by_panels }
