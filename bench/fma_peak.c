@@ -1,7 +1,7 @@
 /*
  * How many fused multiply-adds the cores can do: registers only, nothing from memory. One JSON object a line.
  *
- *     fma_peak THREADS...
+ *     fma_peak [-r ROUNDS] THREADS...
  *
  * "best" is the machine undisturbed; "median" is what it gave.
  */
@@ -9,9 +9,10 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
-enum { ROUNDS = 15, MAX_THREADS = 256 };
+enum { MAX_ROUNDS = 15, MAX_THREADS = 256 };
 static const long STEPS = 8 * 1000 * 1000;
 
 static double now(void) {
@@ -43,11 +44,11 @@ static int ascending(const void *a, const void *b) {
     return (x > y) - (x < y);
 }
 
-static void measure(const char *name, void *(*loop)(void *), double flops, int threads) {
+static void measure(const char *name, void *(*loop)(void *), double flops, int threads, int rounds) {
     pthread_t started[MAX_THREADS];
     float out[MAX_THREADS];
-    double rates[ROUNDS];
-    for (int round = 0; round < ROUNDS; round++) {
+    double rates[MAX_ROUNDS];
+    for (int round = 0; round < rounds; round++) {
         double begin = now();
         for (int i = 1; i < threads; i++)
             if (pthread_create(&started[i], NULL, loop, &out[i])) exit(1);
@@ -55,17 +56,22 @@ static void measure(const char *name, void *(*loop)(void *), double flops, int t
         for (int i = 1; i < threads; i++) pthread_join(started[i], NULL);
         rates[round] = flops * (double)STEPS * threads / (now() - begin) / 1e9;
     }
-    qsort(rates, ROUNDS, sizeof rates[0], ascending);
+    qsort(rates, (size_t)rounds, sizeof rates[0], ascending);
     printf("{\"instructions\": \"%s\", \"threads\": %d, \"median_gflops\": %.1f, \"best_gflops\": %.1f}\n", name, threads,
-           rates[ROUNDS / 2], rates[ROUNDS - 1]);
+           rates[rounds / 2], rates[rounds - 1]);
 }
 
 int main(int count, char **arguments) {
-    for (int i = 1; i < count; i++) {
+    int rounds = MAX_ROUNDS, first = 1;
+    if (count > 2 && !strcmp(arguments[1], "-r")) {
+        rounds = atoi(arguments[2]), first = 3;
+        if (rounds < 1 || rounds > MAX_ROUNDS) return fprintf(stderr, "fma_peak: %s: 1..%d rounds\n", arguments[2], MAX_ROUNDS), 2;
+    }
+    for (int i = first; i < count; i++) {
         int threads = atoi(arguments[i]);
         if (threads < 1 || threads > MAX_THREADS) return fprintf(stderr, "fma_peak: %s: 1..%d threads\n", arguments[i], MAX_THREADS), 2;
-        if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) measure("avx2", avx2, 2 * 8 * 12, threads);
-        if (__builtin_cpu_supports("avx512f")) measure("avx512", avx512, 2 * 16 * 24, threads);
+        if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) measure("avx2", avx2, 2 * 8 * 12, threads, rounds);
+        if (__builtin_cpu_supports("avx512f")) measure("avx512", avx512, 2 * 16 * 24, threads, rounds);
     }
     return 0;
 }

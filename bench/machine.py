@@ -53,10 +53,23 @@ def describe() -> Dict[str, Any]:
         "versions": {package: _version(package) for package in PACKAGES}}
 
 
-def fma_peak(threads: Sequence[int]) -> List[Dict[str, Any]]:
-    """Multiply-adds in registers, measured now: for each instruction set and number of threads."""
+def _loop(*arguments: str) -> List[Dict[str, Any]]:
     program, source = BUILD / "fma_peak", BENCH / "fma_peak.c"
     if not program.exists() or program.stat().st_mtime < source.stat().st_mtime:
         subprocess.run(["cc", "-O2", "-pthread", str(source), "-o", str(program)], check=True)
-    run = subprocess.run([str(program), *map(str, threads)], check=True, capture_output=True, text=True)
+    run = subprocess.run([str(program), *arguments], check=True, capture_output=True, text=True)
     return [json.loads(line) for line in run.stdout.splitlines()]
+
+
+def fma_peak(threads: Sequence[int]) -> List[Dict[str, Any]]:
+    """Multiply-adds in registers, measured now: for each instruction set and number of threads."""
+    return _loop(*map(str, threads))
+
+
+def cores(threads: int) -> float:
+    """How many cores the machine gives to so many threads just now: the rate of the multiply-add loop over its rate on one
+    thread. A virtual machine's two cores can be one real core's two halves for a while, and then nothing gains from the second."""
+    if threads == 1:
+        return 1.0
+    alone, together = (_loop("-r", "3", str(count))[0] for count in (1, threads))
+    return float(round(together["median_gflops"] / alone["best_gflops"], 2))

@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import subprocess
 import time
-from typing import Any, Dict, List
+from typing import Any, Callable, Dict, List
 
+import machine
 from configuration import ROOT, Configuration, slice_png, weights
 from process import EngineError, Process
-from rounds import first_words
+from rounds import PATIENCE, enough, first_words
 
 #: Runs of the process whose peak is taken: memory plans settle in the second run of some engines.
 RUNS = 3
@@ -32,9 +33,9 @@ def _peak(key: str, configuration: Configuration) -> Dict[str, Any]:
 
 
 def _cold(key: str, configuration: Configuration) -> float:
-    """Seconds from the start of the process to its first result."""
+    """Milliseconds from the start of the process to its first result."""
     with Process(key, configuration, cold=True) as process:
-        return float(process.first["finished"]) - process.started
+        return 1e3 * (float(process.first["finished"]) - process.started)
 
 
 def _tool(threads: int) -> Dict[str, float]:
@@ -48,7 +49,7 @@ def _tool(threads: int) -> Dict[str, float]:
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
         raise EngineError(f"uldor detect ended with status {process.returncode}")
-    return {"seconds": time.monotonic() - begin, "peak_mib": usage.ru_maxrss / 1024}
+    return {"ms": 1e3 * (time.monotonic() - begin), "peak_mib": usage.ru_maxrss / 1024}
 
 
 def _measure_tool(threads: int, repeats: int) -> Dict[str, Any]:
@@ -57,24 +58,35 @@ def _measure_tool(threads: int, repeats: int) -> Dict[str, Any]:
         runs = [_tool(threads) for _ in range(repeats)]
     except (EngineError, OSError) as error:
         return {"error": first_words(error)}
-    return {"cold_s": [run["seconds"] for run in runs], "peak_mib": max(run["peak_mib"] for run in runs)}
+    return {"samples": runs, "peak_mib": max(run["peak_mib"] for run in runs)}
+
+
+def _starts(rows: Dict[str, Dict[str, Any]], cold: Callable[[str], float], threads: int, repeats: int) -> None:
+    """Starts in rounds, as rounds.interleave has passes."""
+    given = machine.cores(threads)
+    for number in range(PATIENCE * repeats):
+        waiting = [key for key, row in rows.items() if "error" not in row and sum(sample["ms"] for sample in row["samples"]) < 1e3 * BUDGET]
+        if all(enough(rows[key], repeats) for key in waiting):
+            return
+        for key in waiting:
+            before = given
+            try:
+                sample = {"round": number, "ms": cold(key), "paste_ms": 0.0}
+                given = machine.cores(threads)
+                rows[key]["samples"].append(sample | {"cores": [min(before, given), threads]})
+            except EngineError as error:
+                rows[key] |= {"error": first_words(error), "whole_error": str(error)}
 
 
 def at(size: int, threads: int, keys: List[str], repeats: int, tool: bool) -> Dict[str, Any]:
-    """The first process of an engine gives its peak, and warms the page cache for the `repeats` that are timed, in rounds."""
+    """The first process of an engine gives its peak, and warms the page cache for the `repeats` that are timed."""
     rows: Dict[str, Dict[str, Any]] = {}
     for key in keys:
         try:
-            rows[key] = _peak(key, _configuration(key, size, threads)) | {"cold_s": []}
+            rows[key] = _peak(key, _configuration(key, size, threads)) | {"samples": []}
         except EngineError as error:
             rows[key] = {"error": first_words(error), "whole_error": str(error)}
-    for _ in range(repeats):
-        for key, row in rows.items():
-            if "error" not in row and sum(row["cold_s"]) < BUDGET:
-                try:
-                    row["cold_s"].append(_cold(key, _configuration(key, size, threads)))
-                except EngineError as error:
-                    row |= {"error": first_words(error), "whole_error": str(error)}
+    _starts(rows, lambda key: _cold(key, _configuration(key, size, threads)), threads, repeats)
     if tool:
         rows[TOOL] = _measure_tool(threads, repeats)
     return {"size": size, "threads": threads, "engines": rows}

@@ -91,7 +91,7 @@ def peaks(axes: Axes, results: Results) -> None:
 
 def cold(axes: Axes, results: Results) -> None:
     place = results["memory"][0]
-    _bars(axes, {key: middle(row.get("cold_s", [])) for key, row in place["engines"].items()}, ".2f",
+    _bars(axes, {key: middle([value / 1e3 for value in times(row)]) for key, row in place["engines"].items()}, ".2f",
           "Cold start: process start to first result, warm page cache", "s")
 
 

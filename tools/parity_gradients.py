@@ -5,7 +5,7 @@
 A parameter's gradient may be as far from torchvision's in float64 as twice torchvision's own in float32 is, by the farthest of
 its ways to convolve; in the median over the batches: among millions of units there is now and then one so near 0 that one side's
 ReLU cuts it off and the other's does not, a step in some layer's gradient, on either side by chance. How many parameters are beyond
-the limit in each batch is printed, too. The steps' rate is the first of --rates at which torch's updates are within half of
+the limit in each batch is printed, too, and for torch's own ways the same: of each as many as are beyond the limit that the others set. The steps' rate is the first of --rates at which torch's updates are within half of
 their limit of its own without oneDNN: steps enlarge what rounding begins, and where torch is further than that from itself, being as near
 to it shows nothing. libuldor has no part in that choice. Weights are those that a training starts from, or (--weights spread) of a trained detector's
 spread, whose larger losses and gradients torchvision itself rounds more."""
@@ -37,6 +37,10 @@ def parameter_ratios(ours: Arrays, single: List[Arrays], double: Arrays) -> Dict
             distance = norm(ours[name] - exact)
             ratios[name] = distance / allowed if allowed else float(distance > 0)
     return ratios
+
+
+def beyond(ratios: Dict[str, float]) -> int:
+    return sum(ratio > 1 for ratio in ratios.values())
 
 
 def loss_error(ours: Arrays, double: Arrays) -> float:
@@ -75,8 +79,9 @@ def torch_steps(weights: Path, batch: Arrays, before: Arrays, steps: int, rates:
 
 
 def compare(weights: Path, size: int, images: int, seed: int, steps: int, rates: Sequence[float],
-            kinds: List[str]) -> Tuple[Dict[str, Tuple[float, float, Dict]], Steps]:
-    """For each kind of convolution the losses' error, the updates' and each parameter's ratio, on one batch."""
+            kinds: List[str]) -> Tuple[Dict[str, Tuple[float, float, Dict]], Steps, List[int]]:
+    """For each kind of convolution the losses' error, the updates' and each parameter's ratio, on one batch; torch's steps; how many
+    parameters are beyond the limit in each of torch's own ways to convolve, if the others set it."""
     import torch
     import torchvision_training as reference
     import uldor
@@ -92,7 +97,8 @@ def compare(weights: Path, size: int, images: int, seed: int, steps: int, rates:
         ours = uldor.run_gradients(weights, batch, exact=kind == "exact")
         moved = uldor.run_gradients(weights, batch, exact=kind == "exact", steps=steps, rate=stepped.rate)
         found[kind] = loss_error(ours, double), update_error(moved, stepped.after, before), parameter_ratios(ours, single, double)
-    return found, stepped
+    own = [parameter_ratios(single[i], single[:i] + single[i + 1:], double) for i in range(len(single))]
+    return found, stepped, [beyond(ratios) for ratios in own]
 
 
 def main() -> int:
@@ -111,22 +117,23 @@ def main() -> int:
 
     failures = 0
     print("| network | backward | losses | parameters | worst in the median | beyond the limit, batch by batch | "
-          f"{arguments.steps} steps | torch's own | rates |\n|---|---|---|---|---|---|---|---|---|")
+          f"torch's own | {arguments.steps} steps | torch's own | rates |\n|---|---|---|---|---|---|---|---|---|---|")
     for arch in arguments.arch:
         weights = weights_of(arguments.scratch, arch, 2, arguments.weights == "start")
         runs = [compare(weights, arguments.size, arguments.batch, SEED + seed, arguments.steps, arguments.rates,
                         arguments.convolutions)
                 for seed in range(arguments.seeds)]
         for kind in arguments.convolutions:
-            losses, updates, ratios = zip(*(run[kind] for run, _ in runs))
+            losses, updates, ratios = zip(*(found[kind] for found, _, _ in runs))
             medians = {name: float(np.median([own[name] for own in ratios])) for name in ratios[0]}
             worst = max(medians, key=medians.__getitem__)
             good = max(losses) <= LOSS_LIMIT and medians[worst] <= 1 and max(updates) <= UPDATE_LIMIT
             failures += not good
-            beyond = ", ".join(str(sum(r > 1 for r in own.values())) for own in ratios)
-            print(f"| {arch} | {kind} | {max(losses):.1e} | {len(medians)} | {medians[worst]:.2f} {worst} | {beyond} | "
-                  f"{max(updates):.1e} | {max(stepped.own_error for _, stepped in runs):.1e} | "
-                  f"{', '.join(f'{stepped.rate:g}' for _, stepped in runs)} |{'' if good else ' beyond the limits'}", flush=True)
+            ours = ", ".join(str(beyond(own)) for own in ratios)
+            torchs = ", ".join("/".join(map(str, counts)) for _, _, counts in runs)
+            print(f"| {arch} | {kind} | {max(losses):.1e} | {len(medians)} | {medians[worst]:.2f} {worst} | {ours} | {torchs} | "
+                  f"{max(updates):.1e} | {max(stepped.own_error for _, stepped, _ in runs):.1e} | "
+                  f"{', '.join(f'{stepped.rate:g}' for _, stepped, _ in runs)} |{'' if good else ' beyond the limits'}", flush=True)
     return failures > 0
 
 
