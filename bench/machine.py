@@ -71,5 +71,5 @@ def cores(threads: int) -> float:
     thread. A virtual machine's two cores can be one real core's two halves for a while, and then nothing gains from the second."""
     if threads == 1:
         return 1.0
-    alone, together = (_loop("-r", "3", str(count))[0] for count in (1, threads))
+    alone, together = (_loop("-r", "9", str(count))[0] for count in (1, threads))
     return float(round(together["median_gflops"] / alone["best_gflops"], 2))

@@ -20,11 +20,19 @@ typedef struct piece {
     int32_t count, panel_begin, panel_end;
 } piece;
 
+/* The first row of a block: whole register tiles, but for the last one's. */
+static int64_t first_row(const work *w, int64_t block)
+{
+    int64_t height = w->table->tile_rows, tiles = (w->rows + height - 1) / height;
+    int64_t row = tiles * block / w->plan->blocks * height;
+    return row < w->rows ? row : w->rows;
+}
+
 /* Jobs that share panels follow each other, so that threads read the same weights at about the same time. */
 static piece piece_of(const work *w, int64_t index)
 {
     int64_t split = index / w->plan->blocks, block = index % w->plan->blocks;
-    int64_t begin = w->rows * block / w->plan->blocks, end = w->rows * (block + 1) / w->plan->blocks;
+    int64_t begin = first_row(w, block), end = first_row(w, block + 1);
     int32_t panels = w->panel_end - w->panel_begin;
     return (piece){begin, (int32_t)(end - begin), w->panel_begin + part(panels, w->plan->splits, split),
                    w->panel_begin + part(panels, w->plan->splits, split + 1)};

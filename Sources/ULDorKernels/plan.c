@@ -39,8 +39,9 @@ enum { JOBS = 8 };
 static int32_t jobs_of(int32_t products) { return is_long(products) ? JOBS / 2 : JOBS; }
 
 /*
- * Cuts rows into nearly equal blocks of at most `largest`, and panels where there are too few rows for all threads. On several threads
- * blocks are smaller where they would be fewer than `jobs` a thread: what holds up one core is evened out by the others.
+ * Cuts rows into nearly equal blocks of at most `largest`, and panels where there are too few rows for all threads. Blocks begin with a
+ * whole register tile (convolution.c), so that `largest` has to be a multiple of its rows. On several threads blocks are smaller where
+ * they would be fewer than `jobs` a thread: what holds up one core is evened out by the others.
  */
 static void cut(uk_conv_plan *plan, const uk_table *table, int32_t panels, int32_t largest, int32_t jobs, int32_t threads)
 {
@@ -75,7 +76,7 @@ static uk_conv_plan plan_direct(const uk_table *table, const uk_conv *conv, int3
     int32_t products = uk_products(conv), panels = uk_all_panels(conv);
     plan.rows = (int64_t)conv->batch * conv->output.height * conv->output.width;
     /* The rows' piece stays in the second cache. */
-    int32_t largest = is_long(products) ? 250 : 112;
+    int32_t largest = (is_long(products) ? 250 : 112) / table->tile_rows * table->tile_rows;
     cut(&plan, table, panels, largest, jobs_of(products), threads);
     int64_t rows = least(plan.rows, largest);
     plan.worker_floats = rows * UK_CHAIN + (products > UK_CHAIN ? rows * panels * UK_PANEL : 0);
