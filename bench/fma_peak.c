@@ -5,8 +5,10 @@
  *
  * "best" is the machine undisturbed; "median" is what it gave.
  */
+#define _GNU_SOURCE
 #include <immintrin.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -39,6 +41,30 @@ static double now(void) {
 LOOP(avx2, "avx2,fma", __m256, 12, _mm256_set1_ps, _mm256_fmadd_ps)
 LOOP(avx512, "avx512f", __m512, 24, _mm512_set1_ps, _mm512_fmadd_ps)
 
+/*
+ * Each thread has a CPU of its own: left to itself the system may keep a new thread on the CPU of the one that started it for longer than
+ * a round takes, and the rate of one core would pass for that of two.
+ */
+static cpu_set_t allowed;
+
+static cpu_set_t only(int index) {
+    cpu_set_t one;
+    CPU_ZERO(&one);
+    index %= CPU_COUNT(&allowed);
+    for (int cpu = 0, found = 0; cpu < CPU_SETSIZE; cpu++)
+        if (CPU_ISSET(cpu, &allowed) && found++ == index) CPU_SET(cpu, &one);
+    return one;
+}
+
+static void start(pthread_t *thread, int index, void *(*loop)(void *), float *out) {
+    cpu_set_t place = only(index);
+    pthread_attr_t attributes;
+    if (pthread_attr_init(&attributes) || pthread_attr_setaffinity_np(&attributes, sizeof place, &place) ||
+        pthread_create(thread, &attributes, loop, out))
+        exit(1);
+    pthread_attr_destroy(&attributes);
+}
+
 static int ascending(const void *a, const void *b) {
     double x = *(const double *)a, y = *(const double *)b;
     return (x > y) - (x < y);
@@ -50,8 +76,7 @@ static void measure(const char *name, void *(*loop)(void *), double flops, int t
     double rates[MAX_ROUNDS];
     for (int round = 0; round < rounds; round++) {
         double begin = now();
-        for (int i = 1; i < threads; i++)
-            if (pthread_create(&started[i], NULL, loop, &out[i])) exit(1);
+        for (int i = 1; i < threads; i++) start(&started[i], i, loop, &out[i]);
         loop(&out[0]);
         for (int i = 1; i < threads; i++) pthread_join(started[i], NULL);
         rates[round] = flops * (double)STEPS * threads / (now() - begin) / 1e9;
@@ -63,6 +88,9 @@ static void measure(const char *name, void *(*loop)(void *), double flops, int t
 
 int main(int count, char **arguments) {
     int rounds = MAX_ROUNDS, first = 1;
+    if (sched_getaffinity(0, sizeof allowed, &allowed)) return perror("fma_peak"), 1;
+    cpu_set_t place = only(0);
+    if (sched_setaffinity(0, sizeof place, &place)) return perror("fma_peak"), 1;
     if (count > 2 && !strcmp(arguments[1], "-r")) {
         rounds = atoi(arguments[2]), first = 3;
         if (rounds < 1 || rounds > MAX_ROUNDS) return fprintf(stderr, "fma_peak: %s: 1..%d rounds\n", arguments[2], MAX_ROUNDS), 2;
