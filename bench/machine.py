@@ -68,7 +68,7 @@ def fma_peak(threads: Sequence[int]) -> List[Dict[str, Any]]:
 
 def cores(threads: int) -> float:
     """How many cores the machine gives to so many threads just now: the rate of the multiply-add loop over its rate on one
-    thread. A virtual machine's two cores can be one real core's two halves for a while, and then nothing gains from the second."""
+    thread. Where other guests of the machine have them, nothing gains from the second."""
     if threads == 1:
         return 1.0
     alone, together = (_loop("-r", "9", str(count))[0] for count in (1, threads))
