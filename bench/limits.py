@@ -15,15 +15,15 @@ Results = Mapping[str, Any]
 @dataclass
 class Judged:
     """`values` are with masks pasted into the image and with masks of 28 x 28; the worse one counts. For libuldor the second is
-    its whole forward pass, which pastes and outlines all the same. `everything` is the first one of all rounds, also those for which
-    the machine did not give its cores."""
+    its whole forward pass, which pastes and outlines all the same. `all_rounds` is the first one with the
+    rounds, too, for which the machine did not give its cores."""
 
     what: str
     sign: str
     limit: float
     goal: float
     values: Sequence[Optional[float]]
-    everything: Optional[float] = None
+    all_rounds: Optional[float] = None
     remark: str = ""
 
     @property
@@ -51,7 +51,7 @@ def _latency(rows: Sequence[Mapping[str, Any]], labels: Mapping[str, str]) -> It
             what = f"latency / {labels[key]}, {row['size']}, {row['detections']} detections, {row['threads']}T"
             bad = [name for name in ("uldor", key) if not engines[name].get("agreement", {}).get("agrees")]
             yield Judged(what, "≤", limit, goal, [middle(ratios(engines["uldor"], engines[key], pasted)) for pasted in (True, False)],
-                         middle(ratios(engines["uldor"], engines[key], everything=True)),
+                         middle(ratios(engines["uldor"], engines[key], all_rounds=True)),
                          f" **(no result or wrong result: {', '.join(bad)})**" if bad else "")
 
 
@@ -61,7 +61,7 @@ def _scaling(rows: Sequence[Mapping[str, Any]]) -> Iterator[Judged]:
         if row["threads"] == 2 and SCALING in engines and (row["size"], row["detections"]) in CONFIGURATIONS:
             yield Judged(f"2 threads over 1, {row['size']}, {row['detections']} detections", "≥", 1.8, 1.9,
                          [middle(ratios(engines[SCALING], engines["uldor"], pasted)) for pasted in (True, False)],
-                         middle(ratios(engines[SCALING], engines["uldor"], everything=True)))
+                         middle(ratios(engines[SCALING], engines["uldor"], all_rounds=True)))
 
 
 def _arithmetic(rows: Sequence[Mapping[str, Any]]) -> Iterator[Judged]:
@@ -86,7 +86,7 @@ def _memory(places: Sequence[Mapping[str, Any]]) -> Iterator[Judged]:
             yield Judged(f"peak memory / OpenVINO, {place['size']}", "≤", 0.65, 0.5, [None, ours["peak_mib"] / theirs["peak_mib"]])
         if ours.get("samples") and theirs.get("samples"):
             yield Judged(f"cold start / OpenVINO, {place['size']}", "≤", 0.35, 0.25, [None, middle(ratios(ours, theirs))],
-                         middle(ratios(ours, theirs, everything=True)))
+                         middle(ratios(ours, theirs, all_rounds=True)))
 
 
 #: Network and batch.

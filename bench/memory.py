@@ -7,10 +7,9 @@ import subprocess
 import time
 from typing import Any, Callable, Dict, List
 
-import machine
 from configuration import ROOT, Configuration, slice_png, weights
 from process import EngineError, Process
-from rounds import PATIENCE, enough, first_words
+from rounds import PATIENCE, Watch, enough, first_words
 
 #: Runs of the process whose peak is taken: memory plans settle in the second run of some engines.
 RUNS = 3
@@ -63,17 +62,14 @@ def _measure_tool(threads: int, repeats: int) -> Dict[str, Any]:
 
 def _starts(rows: Dict[str, Dict[str, Any]], cold: Callable[[str], float], threads: int, repeats: int) -> None:
     """Starts in rounds, as rounds.interleave has passes."""
-    given = machine.cores(threads)
+    watch = Watch(threads)
     for number in range(PATIENCE * repeats):
         waiting = [key for key, row in rows.items() if "error" not in row and sum(sample["ms"] for sample in row["samples"]) < 1e3 * BUDGET]
-        if all(enough(rows[key], repeats) for key in waiting):
+        if enough(rows, waiting, repeats):
             return
         for key in waiting:
-            before = given
             try:
-                sample = {"round": number, "ms": cold(key), "paste_ms": 0.0}
-                given = machine.cores(threads)
-                rows[key]["samples"].append(sample | {"cores": [min(before, given), threads]})
+                rows[key]["samples"].append(watch.run(lambda: {"round": number, "ms": cold(key), "paste_ms": 0.0}))
             except EngineError as error:
                 rows[key] |= {"error": first_words(error), "whole_error": str(error)}
 

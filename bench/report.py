@@ -16,7 +16,7 @@ import mining
 import training
 from latency import SCALING
 from memory import TOOL
-from samples import FEWEST, given, middle, others, peak, ratios, spread, stages, times
+from samples import middle, others, peak, ratios, remark_on_cores, spread, stages, times
 
 Results = Mapping[str, Any]
 #: Cores that something else may keep busy before a configuration is marked.
@@ -68,13 +68,10 @@ def latency(results: Results) -> str:
                           *(number(ratio, 2) if key not in ("uldor", SCALING) else "–" for ratio in ours),
                           number(2 * total / bare * 1e3 if bare else None), agreement(engine)])
         noise = others(engines)
-        counted, runs = given(engines)
-        shared = "" if counted == runs else f" The machine gave {row['threads']} cores to {counted} of {runs} runs" + (
-            "; they count." if counted >= FEWEST * len(engines) else ", **too few: all count.**")
         loud = f" **The machine was busy with something else: {noise:.2f} cores.**" if noise > NOISY else ""
         fma = ", ".join(f"{name} {number(rate)}" for name in ("avx2", "avx512") if (rate := peak(row["fma"], name, row["threads"])))
         parts.append(f"### {row['size']} x {row['size']}, {row['detections']} detections, {row['threads']} thread{'s' * (row['threads'] > 1)}\n\n"
-                     f"{total:.1f} GMAC, {row['proposals']} proposals; multiply-add loop in the same minute, GFLOP/s: {fma}.{shared}{loud}\n\n"
+                     f"{total:.1f} GMAC, {row['proposals']} proposals; multiply-add loop in the same minute, GFLOP/s: {fma}.{remark_on_cores(engines)}{loud}\n\n"
                      + table(["engine", "ms", "spread", "ms, masks 28 x 28", "libuldor / engine", "masks 28 x 28",
                               "GFLOP/s", "largest difference: box, score"], lines))
     return "\n".join(parts)
@@ -82,7 +79,7 @@ def latency(results: Results) -> str:
 
 def requirements(results: Results) -> str:
     """The figures that must hold, by the worse of the two ways to count the masks."""
-    lines = [[row.what, f"{row.sign} {row.limit}", f"{row.goal}", *(number(value, 2) for value in (*row.values, row.everything)), row.verdict]
+    lines = [[row.what, f"{row.sign} {row.limit}", f"{row.goal}", *(number(value, 2) for value in (*row.values, row.all_rounds)), row.verdict]
              for row in limits.judge(results)]
     return table(["figure", "limit", "goal", "masks in the image", "masks 28 x 28", "all rounds", "verdict"], lines)
 

@@ -1,20 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
 """Engines in turn. The machine drifts by tenths from minute to minute, so what is compared is measured within seconds of each
-other: one run of each engine is a round, and a ratio is taken within a round. Before and after each run it is measured how many cores
-the machine gives (machine.cores); samples.py takes the runs for which it gave them."""
+other: one run of each engine is a round, and a ratio is taken within a round. A run counts if the machine gave its cores before and
+after it (samples.py)."""
 from __future__ import annotations
 
 from contextlib import ExitStack
-from typing import Any, Callable, Dict, List, Mapping
+from typing import Any, Callable, Dict, Iterable, List, Mapping
 
 import machine
 from configuration import Configuration
 from process import EngineError, Process
-from samples import steady
+from samples import is_counted
 
 #: The second run of some engines is slower than the first: they plan their memory then.
 WARM_UP = 2
-#: Where the machine does not give its cores, there are as many rounds more, at most.
+#: So many times the rounds that were asked for, at most, where the machine does not give its cores.
 PATIENCE = 2
 
 
@@ -24,14 +24,32 @@ def first_words(error: BaseException) -> str:
     return lines[-1].lstrip("- ") if lines else type(error).__name__
 
 
-def enough(row: Mapping[str, Any], repeats: int) -> bool:
-    return sum(map(steady, row["samples"])) >= repeats
+class Watch:
+    """Measures between runs how many cores the machine gives to so many threads, and writes it into their samples."""
+
+    def __init__(self, threads: int) -> None:
+        self._threads = threads
+        self._given = machine.cores(threads)
+
+    def run(self, act: Callable[[], Dict[str, Any]]) -> Dict[str, Any]:
+        before = self._given
+        try:
+            sample = act()
+        finally:
+            self._given = machine.cores(self._threads)
+        return sample | {"cores": [min(before, self._given), self._threads]}
+
+
+def enough(rows: Mapping[str, Any], keys: Iterable[str], repeats: int) -> bool:
+    """Whether each of these has as many runs that count."""
+    return all(sum(map(is_counted, rows[key]["samples"])) >= repeats for key in keys)
 
 
 def interleave(entries: Mapping[str, Configuration], repeats: int, keys: Mapping[str, str] | None = None,
                finish: Callable[[str, Process], Dict[str, Any]] | None = None) -> Dict[str, Dict[str, Any]]:
-    """Runs every entry in rounds, after warm-up: `repeats` for which the machine gave its cores, at most PATIENCE times as many. An entry is an engine in a configuration; its name is the
-    engine's, or `keys` gives the engine. Returns samples, or the error that ended them; `finish` adds to a row."""
+    """Runs every entry in rounds, after warm-up, until `repeats` runs of each count, and at most PATIENCE times as many. An entry is
+    an engine in a configuration; its name is the engine's, or `keys` gives the engine. Returns samples, or the error that ended
+    them; `finish` adds to a row."""
     rows: Dict[str, Dict[str, Any]] = {name: {"samples": []} for name in entries}
     with ExitStack() as stack:
         running: Dict[str, Process] = {}
@@ -52,20 +70,15 @@ def interleave(entries: Mapping[str, Configuration], repeats: int, keys: Mapping
 
         for name in entries:
             attempt(name, lambda: start(name))
-        threads = max(configuration.threads for configuration in entries.values())
-        given = machine.cores(threads)
+        watch = Watch(max(configuration.threads for configuration in entries.values()))
         for number in range(PATIENCE * repeats):
-            if running and all(enough(rows[name], repeats) for name in running):
+            if enough(rows, running, repeats):
                 break
             # Each round begins with another engine, so that none always follows the same one.
             order: List[str] = list(running)
             order = order[number % len(order):] + order[:number % len(order)] if order else []
             for name in order:
-                before, count = given, len(rows[name]["samples"])
-                attempt(name, lambda: rows[name]["samples"].append(running[name].run() | {"round": number}))
-                given = machine.cores(threads)
-                for sample in rows[name]["samples"][count:]:
-                    sample["cores"] = [min(before, given), threads]
+                attempt(name, lambda: rows[name]["samples"].append(watch.run(running[name].run) | {"round": number}))
         for name in list(running):
             attempt(name, lambda: rows[name].update(about=running[name].ask("about"), **(finish(name, running[name]) if finish else {})))
     return rows

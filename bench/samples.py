@@ -14,17 +14,14 @@ GIVEN = 0.9
 FEWEST = 3
 
 
-def steady(sample: Row) -> bool:
+def is_counted(sample: Row) -> bool:
     """Whether the machine gave the cores before and after this run."""
     given, asked = sample.get("cores", (1, 1))
     return bool(given >= GIVEN * asked)
 
 
-def counted(row: Row) -> List[Row]:
-    """The runs that count."""
-    samples: List[Row] = list(row.get("samples", []))
-    chosen = [sample for sample in samples if steady(sample)]
-    return chosen if len(chosen) >= FEWEST else samples
+def _or_all(counted: List[Any], everything: List[Any]) -> List[Any]:
+    return counted if len(counted) >= FEWEST else everything
 
 
 def milliseconds(sample: Row, pasted: bool = True) -> float:
@@ -33,7 +30,9 @@ def milliseconds(sample: Row, pasted: bool = True) -> float:
 
 
 def times(row: Row, pasted: bool = True) -> List[float]:
-    return [milliseconds(sample, pasted) for sample in counted(row)]
+    """Of the runs that count."""
+    samples = list(row.get("samples", []))
+    return [milliseconds(sample, pasted) for sample in _or_all(list(filter(is_counted, samples)), samples)]
 
 
 def middle(values: Sequence[float]) -> Optional[float]:
@@ -49,18 +48,24 @@ def spread(values: Sequence[float]) -> Optional[float]:
     return (high - low) / 2 / median(ordered)
 
 
-def ratios(ours: Row, theirs: Row, pasted: bool = True, everything: bool = False) -> List[float]:
+def ratios(ours: Row, theirs: Row, pasted: bool = True, all_rounds: bool = False) -> List[float]:
     """Ours over theirs in each round that both have: of the rounds in which both runs count, or of all."""
     by_round: Dict[int, Row] = {sample["round"]: sample for sample in theirs["samples"]}
     pairs = [(sample, by_round[sample["round"]]) for sample in ours["samples"] if sample["round"] in by_round]
-    chosen = [pair for pair in pairs if steady(pair[0]) and steady(pair[1])]
-    return [milliseconds(a, pasted) / milliseconds(b, pasted) for a, b in (pairs if everything or len(chosen) < FEWEST else chosen)]
+    chosen = pairs if all_rounds else _or_all([pair for pair in pairs if all(map(is_counted, pair))], pairs)
+    return [milliseconds(a, pasted) / milliseconds(b, pasted) for a, b in chosen]
 
 
-def given(rows: Mapping[str, Row]) -> tuple[int, int]:
-    """Runs for which the machine gave its cores, and all runs."""
-    samples = [sample for row in rows.values() for sample in row.get("samples", [])]
-    return sum(map(steady, samples)), len(samples)
+def remark_on_cores(rows: Mapping[str, Row]) -> str:
+    """How many runs count, if not all; and whose are too few, so that all do."""
+    samples = {key: row["samples"] for key, row in rows.items() if row.get("samples")}
+    counts = {key: sum(map(is_counted, runs)) for key, runs in samples.items()}
+    runs = sum(map(len, samples.values()))
+    if sum(counts.values()) == runs:
+        return ""
+    few = [key for key, count in counts.items() if count < FEWEST]
+    return f" The machine gave its cores to {sum(counts.values())} of {runs} runs" + (
+        f"; **too few of {', '.join(few)}, of which all count.**" if few else ", which count.")
 
 
 def others(rows: Mapping[str, Row]) -> float:

@@ -5,8 +5,8 @@
 A parameter's gradient may be as far from torchvision's in float64 as twice torchvision's own in float32 is, by the farthest of
 its ways to convolve; in the median over the batches: among millions of units there is now and then one so near 0 that one side's
 ReLU cuts it off and the other's does not, a step in some layer's gradient, on either side by chance. How many parameters are beyond
-the limit in each batch is printed, too, and for torch's own ways the same: of each as many as are beyond the limit that the others set. The steps' rate is the first of --rates at which torch's updates are within half of
-their limit of its own without oneDNN: steps enlarge what rounding begins, and where torch is further than that from itself, being as near
+the limit in each batch is printed, too, and in each of torch's own ways the same, with the limit that the other two set. The
+steps' rate is the first of --rates at which torch's updates are within half of their limit of its own without oneDNN: steps enlarge what rounding begins, and where torch is further than that from itself, being as near
 to it shows nothing. libuldor has no part in that choice. Weights are those that a training starts from, or (--weights spread) of a trained detector's
 spread, whose larger losses and gradients torchvision itself rounds more."""
 from __future__ import annotations
@@ -117,7 +117,7 @@ def main() -> int:
 
     failures = 0
     print("| network | backward | losses | parameters | worst in the median | beyond the limit, batch by batch | "
-          f"torch's own | {arguments.steps} steps | torch's own | rates |\n|---|---|---|---|---|---|---|---|---|---|")
+          f"torch's ways | {arguments.steps} steps | torch's own | rates |\n|---|---|---|---|---|---|---|---|---|---|")
     for arch in arguments.arch:
         weights = weights_of(arguments.scratch, arch, 2, arguments.weights == "start")
         runs = [compare(weights, arguments.size, arguments.batch, SEED + seed, arguments.steps, arguments.rates,

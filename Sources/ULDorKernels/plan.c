@@ -1,6 +1,6 @@
 #include "ULDorKernels.h"
 
-/* Tiles of a Winograd job at most: whole register tiles of 6 and of 14 rows (docs/performance.md). */
+/* Tiles of a Winograd job at most (docs/performance.md). */
 #ifndef UK_WINOGRAD_TILES
 enum { UK_WINOGRAD_TILES = 84 };
 #endif
@@ -8,6 +8,11 @@ enum { UK_WINOGRAD_TILES = 84 };
 static int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
 static int64_t most(int64_t a, int64_t b) { return a > b ? a : b; }
 static int64_t up(int64_t a, int64_t b) { return (a + b - 1) / b; }
+
+static bool has_avx512(const uk_table *table) { return table->tile_rows == 14; }
+
+/* Of so many rows those that are whole register tiles: a block begins with a whole one (convolution.c) and is not larger then. */
+static int32_t whole_tiles(const uk_table *table, int32_t rows) { return rows / table->tile_rows * table->tile_rows; }
 
 static int64_t tiles_of(const uk_conv *conv, int32_t side)
 {
@@ -39,9 +44,9 @@ enum { JOBS = 8 };
 static int32_t jobs_of(int32_t products) { return is_long(products) ? JOBS / 2 : JOBS; }
 
 /*
- * Cuts rows into nearly equal blocks of at most `largest`, and panels where there are too few rows for all threads. Blocks begin with a
- * whole register tile (convolution.c), so that `largest` has to be a multiple of its rows. On several threads blocks are smaller where
- * they would be fewer than `jobs` a thread: what holds up one core is evened out by the others.
+ * Cuts rows into nearly equal blocks of at most `largest`, whole register tiles, and panels where there are too few rows for all threads.
+ * On several threads blocks are smaller where they would be fewer than `jobs` a thread: what holds up one core is evened out by the
+ * others.
  */
 static void cut(uk_conv_plan *plan, const uk_table *table, int32_t panels, int32_t largest, int32_t jobs, int32_t threads)
 {
@@ -76,7 +81,7 @@ static uk_conv_plan plan_direct(const uk_table *table, const uk_conv *conv, int3
     int32_t products = uk_products(conv), panels = uk_all_panels(conv);
     plan.rows = (int64_t)conv->batch * conv->output.height * conv->output.width;
     /* The rows' piece stays in the second cache. */
-    int32_t largest = (is_long(products) ? 250 : 112) / table->tile_rows * table->tile_rows;
+    int32_t largest = whole_tiles(table, is_long(products) ? 250 : 112);
     cut(&plan, table, panels, largest, jobs_of(products), threads);
     int64_t rows = least(plan.rows, largest);
     plan.worker_floats = rows * UK_CHAIN + (products > UK_CHAIN ? rows * panels * UK_PANEL : 0);
@@ -94,8 +99,9 @@ static uk_conv_plan plan_winograd_blocks(const uk_table *table, const uk_conv *c
     plan.pass_panels = (int32_t)least(panels, most(FILTERS / panel_floats / table->tile_panels, 1) * table->tile_panels);
     int32_t passes = (int32_t)up(panels, plan.pass_panels);
     plan.pass_panels = (int32_t)up(up(panels, passes), table->tile_panels) * table->tile_panels;
-    cut(&plan, table, plan.pass_panels, UK_WINOGRAD_TILES, JOBS, threads);
-    int64_t rows = least(plan.rows, UK_WINOGRAD_TILES);
+    int32_t largest = whole_tiles(table, UK_WINOGRAD_TILES);
+    cut(&plan, table, plan.pass_panels, largest, JOBS, threads);
+    int64_t rows = least(plan.rows, largest);
     plan.shared_floats = plan.pass_panels * panel_floats;
     plan.worker_floats = places * (UK_WINOGRAD_ROWS(rows, conv->channels) + UK_WINOGRAD_ROWS(rows, UK_WINOGRAD_PANELS * UK_PANEL));
     plan.scratch_floats = plan.shared_floats + workers(plan.rows, table, plan.pass_panels, threads) * plan.worker_floats;
@@ -131,7 +137,7 @@ static uk_conv_plan plan_winograd(const uk_table *table, const uk_conv *conv, in
 {
     uk_conv_plan blocks = plan_winograd_blocks(table, conv, threads, side), panels = plan_winograd_panels(table, conv, threads, side);
     bool is_small = panels.rows > 0 && panels.rows <= most_tiles_by_panels(side) && panels.splits >= threads;
-    uk_conv_plan plan = is_small && table->tile_rows < 14 ? panels : blocks;
+    uk_conv_plan plan = is_small && !has_avx512(table) ? panels : blocks;
     plan.scratch_floats = most(blocks.scratch_floats, panels.scratch_floats);
     return plan;
 }
@@ -161,7 +167,7 @@ static uk_conv_plan plan_strassen(const uk_table *table, const uk_conv *conv, in
     int64_t pixels = (int64_t)conv->batch * conv->output.height * conv->output.width;
     int64_t half = least(products / 2, UK_STRASSEN_CHAIN);
     /* Register tiles of a job: its rows' factors stay in the second cache, which is larger where there is AVX-512. */
-    int64_t largest = (table->tile_rows < 14 ? 14 : 8) * table->tile_rows;
+    int64_t largest = (has_avx512(table) ? 8 : 14) * table->tile_rows;
     plan.rows = up(pixels, 2);
     /* A job has all panels: as if there were one. */
     cut(&plan, table, 1, (int32_t)largest, jobs_of(products), threads);

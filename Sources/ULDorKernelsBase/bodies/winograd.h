@@ -199,7 +199,7 @@ UK_INLINE void transformed_job(const int side, const uk_exec *exec, const uk_con
     static __attribute__((noinline)) void winograd_filters_##SIDE(const uk_conv *conv, int32_t panel, int32_t first,     \
                                                                   int32_t count, float *to)                              \
     {                                                                                                                    \
-        transform_filters(SIDE, 0, SIDE + 2, conv, panel, first, count, to);                                                          \
+        transform_filters(SIDE, 0, SIDE + 2, conv, panel, first, count, to);                                             \
     }                                                                                                                    \
     static __attribute__((noinline)) void winograd_job_##SIDE(const uk_exec *exec, const uk_conv *conv, int64_t begin,   \
                                                               int32_t count, int32_t panel_begin, int32_t panel_end,     \

@@ -12,7 +12,8 @@ import ULDorKernels
         let rows = plan.is_strassen ? (tiles + 1) / 2 : tiles
         #expect(plan.rows == rows, what)
         #expect(plan.blocks >= 1 && Int64(plan.blocks) <= rows && plan.splits >= 1 && Int64(plan.splits) <= panels, what)
-        let jobRows = (rows + Int64(plan.blocks) - 1) / Int64(plan.blocks)
+        let height = Int64(table.pointee.tile_rows), registerTiles = (rows + height - 1) / height
+        let jobRows = min(rows, (registerTiles + Int64(plan.blocks) - 1) / Int64(plan.blocks) * height)
         if !plan.is_by_panels { #expect(jobRows * (plan.is_strassen ? 2 : 1) <= Int64(UK_MOST_JOB_ROWS), what) }
         let (jobs, jobsOverflow) = Int64(plan.blocks).multipliedReportingOverflow(by: Int64(plan.splits))
         let (all, allOverflow) = min(Int64(threads), jobs).multipliedReportingOverflow(by: plan.worker_floats)
