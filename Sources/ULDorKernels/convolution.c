@@ -23,15 +23,14 @@ typedef struct piece {
 /* The first row of a block: whole register tiles, but for the last one's. */
 static int64_t first_row(const work *w, int64_t block)
 {
-    int64_t height = w->table->tile_rows, tiles = (w->rows + height - 1) / height;
-    int64_t row = tiles * block / w->plan->blocks * height;
+    int64_t row = uk_block_begin(&w->plan->blocks, block) * w->table->tile_rows;
     return row < w->rows ? row : w->rows;
 }
 
 /* Jobs that share panels follow each other, so that threads read the same weights at about the same time. */
 static piece piece_of(const work *w, int64_t index)
 {
-    int64_t split = index / w->plan->blocks, block = index % w->plan->blocks;
+    int64_t split = index / w->plan->blocks.count, block = index % w->plan->blocks.count;
     int64_t begin = first_row(w, block), end = first_row(w, block + 1);
     int32_t panels = w->panel_end - w->panel_begin;
     return (piece){begin, (int32_t)(end - begin), w->panel_begin + part(panels, w->plan->splits, split),
@@ -85,7 +84,7 @@ static int convolve_by_blocks(work *w)
     for (w->panel_begin = 0; w->panel_begin < panels; w->panel_begin += w->plan->pass_panels) {
         w->panel_end = lesser(panels, w->panel_begin + w->plan->pass_panels);
         int status = uk_parallel_for(w->exec, (int64_t)(w->panel_end - w->panel_begin) * FILTER_PARTS, filters, w);
-        if (status == UK_OK) status = uk_parallel_for(w->exec, (int64_t)w->plan->blocks * w->plan->splits, winograd, w);
+        if (status == UK_OK) status = uk_parallel_for(w->exec, (int64_t)w->plan->blocks.count * w->plan->splits, winograd, w);
         if (status != UK_OK) return status;
     }
     return UK_OK;
@@ -144,7 +143,7 @@ static int convolve_by_strassen(work *w)
         w->pass.count = lesser(products - w->pass.first, w->plan->pass_products);
         int64_t chains = (w->pass.count + 2 * UK_STRASSEN_CHAIN - 1) / (2 * UK_STRASSEN_CHAIN);
         int status = uk_parallel_for(w->exec, chains * (w->panel_end / 2), summed_weights, w);
-        if (status == UK_OK) status = uk_parallel_for(w->exec, w->plan->blocks, strassen, w);
+        if (status == UK_OK) status = uk_parallel_for(w->exec, w->plan->blocks.count, strassen, w);
         if (status != UK_OK) return status;
     }
     return UK_OK;
@@ -156,5 +155,5 @@ int uk_convolve(const uk_exec *exec, const uk_table *table, const uk_conv *conv,
     if (plan->is_strassen) return convolve_by_strassen(&w);
     if (plan->is_by_panels) return convolve_by_panels(&w);
     if (plan->winograd_side > 0) return convolve_by_blocks(&w);
-    return uk_parallel_for(exec, (int64_t)plan->blocks * plan->splits, direct, &w);
+    return uk_parallel_for(exec, (int64_t)plan->blocks.count * plan->splits, direct, &w);
 }

@@ -39,30 +39,29 @@ static bool is_winograd_faster(const uk_table *table, const uk_conv *conv, int32
 /* With very long sums, fewer passes over the weights count for more. */
 static bool is_long(int32_t products) { return products > 4096; }
 
-/* Jobs a thread that blocks of rows are cut into. */
-enum { JOBS = 8 };
-static int32_t jobs_of(int32_t products) { return is_long(products) ? JOBS / 2 : JOBS; }
+/* Register tiles of a block at least, where blocks shrink: they alone pay for reading the weights, of which Winograd has the most. */
+static int64_t least_tiles(const uk_conv_plan *plan) { return plan->winograd_side > 0 ? 6 : 2; }
 
 /*
- * Cuts rows into nearly equal blocks of at most `largest`, whole register tiles, and panels where there are too few rows for all threads.
- * On several threads blocks are smaller where they would be fewer than `jobs` a thread: what holds up one core is evened out by the
- * others.
+ * Cuts rows into blocks of at most `largest`, whole register tiles, and panels where there are too few rows for all threads. With
+ * rows enough, blocks shrink towards the end: what holds up one core is evened out by the others.
  */
-static void cut(uk_conv_plan *plan, const uk_table *table, int32_t panels, int32_t largest, int32_t jobs, int32_t threads)
+static void cut(uk_conv_plan *plan, const uk_table *table, int32_t panels, int32_t largest, int32_t threads)
 {
-    enum { LEAST_TILES = 4 };
-    int64_t blocks = up(plan->rows, largest);
+    enum { EVEN_TILES = 2, ENOUGH_TILES = 8 };
+    int64_t tiles = up(plan->rows, table->tile_rows), blocks = up(plan->rows, largest);
     plan->splits = 1;
-    if (threads > 1) {
-        int64_t fine = least((int64_t)jobs * threads, plan->rows / (LEAST_TILES * table->tile_rows));
-        blocks = most(blocks, fine / threads * threads);
+    if (threads > 1 && tiles >= ENOUGH_TILES * (int64_t)threads) {
+        int32_t largest_tiles = largest / table->tile_rows;
+        plan->blocks = uk_shrinking_blocks(tiles, largest_tiles, (int32_t)least(least_tiles(plan), largest_tiles), threads);
+        return;
     }
     if (blocks > 0 && blocks < 4 * threads) { /* none: no regions */
         int64_t even = up(blocks, threads) * threads;
-        if (plan->rows / even >= 2 * table->tile_rows) blocks = even;
+        if (plan->rows / even >= EVEN_TILES * table->tile_rows) blocks = even;
         else plan->splits = (int32_t)least(up(threads, blocks), up(panels, table->tile_panels));
     }
-    plan->blocks = (int32_t)blocks;
+    plan->blocks = uk_equal_blocks(tiles, blocks);
 }
 
 /* Jobs that run at once at most; as cut() makes them, and no fewer for more rows. */
@@ -82,7 +81,7 @@ static uk_conv_plan plan_direct(const uk_table *table, const uk_conv *conv, int3
     plan.rows = (int64_t)conv->batch * conv->output.height * conv->output.width;
     /* The rows' piece stays in the second cache. */
     int32_t largest = whole_tiles(table, is_long(products) ? 250 : 112);
-    cut(&plan, table, panels, largest, jobs_of(products), threads);
+    cut(&plan, table, panels, largest, threads);
     int64_t rows = least(plan.rows, largest);
     plan.worker_floats = rows * UK_CHAIN + (products > UK_CHAIN ? rows * panels * UK_PANEL : 0);
     plan.scratch_floats = workers(plan.rows, table, panels, threads) * plan.worker_floats;
@@ -100,7 +99,7 @@ static uk_conv_plan plan_winograd_blocks(const uk_table *table, const uk_conv *c
     int32_t passes = (int32_t)up(panels, plan.pass_panels);
     plan.pass_panels = (int32_t)up(up(panels, passes), table->tile_panels) * table->tile_panels;
     int32_t largest = whole_tiles(table, UK_WINOGRAD_TILES);
-    cut(&plan, table, plan.pass_panels, largest, JOBS, threads);
+    cut(&plan, table, plan.pass_panels, largest, threads);
     int64_t rows = least(plan.rows, largest);
     plan.shared_floats = plan.pass_panels * panel_floats;
     plan.worker_floats = places * (UK_WINOGRAD_ROWS(rows, conv->channels) + UK_WINOGRAD_ROWS(rows, UK_WINOGRAD_PANELS * UK_PANEL));
@@ -120,7 +119,7 @@ static uk_conv_plan plan_winograd_panels(const uk_table *table, const uk_conv *c
 {
     uk_conv_plan plan = {.winograd_side = side, .is_by_panels = true, .rows = tiles_of(conv, side), .pass_panels = table->tile_panels};
     int64_t rows = least(plan.rows, most_tiles_by_panels(side)), places = UK_WINOGRAD_PLACES(side);
-    plan.blocks = 1;
+    plan.blocks = uk_equal_blocks(up(plan.rows, table->tile_rows), 1);
     plan.splits = (int32_t)up(uk_panels(conv->out_channels), plan.pass_panels);
     plan.shared_floats = places * UK_WINOGRAD_ROWS(rows, conv->channels);
     plan.worker_floats = places * UK_WINOGRAD_ROWS(rows, plan.pass_panels * UK_PANEL) +
@@ -167,10 +166,10 @@ static uk_conv_plan plan_strassen(const uk_table *table, const uk_conv *conv, in
     int64_t pixels = (int64_t)conv->batch * conv->output.height * conv->output.width;
     int64_t half = least(products / 2, UK_STRASSEN_CHAIN);
     /* Register tiles of a job: its rows' factors stay in the second cache, which is larger where there is AVX-512. */
-    int64_t largest = (has_avx512(table) ? 8 : 14) * table->tile_rows;
+    int64_t largest = (has_avx512(table) ? 8 : 11) * table->tile_rows;
     plan.rows = up(pixels, 2);
     /* A job has all panels: as if there were one. */
-    cut(&plan, table, 1, (int32_t)largest, jobs_of(products), threads);
+    cut(&plan, table, 1, (int32_t)largest, threads);
     int64_t of_chains = UK_STRASSEN_SUMS * (int64_t)(panels / 2) * UK_PANEL * half;
     plan.pass_products = (int32_t)least(products, most(SUMS / of_chains, 1) * 2 * half);
     plan.shared_floats = UK_STRASSEN_SUMS * (int64_t)(panels / 2) * UK_PANEL * (plan.pass_products / 2);

@@ -54,13 +54,33 @@ int uk_pack_conv(const uk_exec *exec, const float *weights, const float *scale, 
  */
 enum { UK_FAST = 0, UK_GENTLE = 1, UK_DIRECT = 2, UK_STRASSEN = 3 };
 
+/*
+ * Register tiles of rows, cut into blocks that are jobs. Equal ones (`round` 0); or, on several threads, large ones first, for which
+ * weights are read less often, and smaller ones towards the end, so that all threads end at about the same time: in rounds of a block
+ * for each thread, two thirds of what is left shared evenly (factoring, Hummel, Schonberg and Flynn 1992).
+ */
+typedef struct uk_blocks {
+    int64_t tiles;
+    int32_t count;       /* of blocks */
+    int32_t most, least; /* tiles of a block */
+    int32_t round;       /* blocks a round */
+} uk_blocks;
+
+uk_blocks uk_equal_blocks(int64_t tiles, int64_t count);
+/* 1 <= least_tiles <= most_tiles; the last block may have fewer. */
+uk_blocks uk_shrinking_blocks(int64_t tiles, int32_t most_tiles, int32_t least_tiles, int32_t threads);
+
+/* The first tile of block `index`; `tiles` for index `count`. */
+int64_t uk_block_begin(const uk_blocks *blocks, int64_t index);
+
 /* How a convolution of one size is computed: decided from the shape, before there is memory. */
 typedef struct uk_conv_plan {
     int32_t winograd_side;         /* of a Winograd tile's output, 4 or 2; 0: direct */
     bool is_by_panels;             /* Winograd: a job has pass_panels of all tiles, and transforms their filters itself */
     bool is_strassen;              /* a direct convolution's product, with an eighth less of it */
     int64_t rows;                  /* output pixels, pairs of them (Strassen), or Winograd tiles */
-    int32_t blocks, splits;        /* jobs: blocks of rows times splits of panels */
+    uk_blocks blocks;              /* of the rows' register tiles */
+    int32_t splits;                /* jobs: blocks of rows times splits of panels */
     int32_t pass_panels;           /* Winograd: panels whose filters are transformed at a time */
     int32_t pass_products;         /* Strassen: of which weights are summed at a time */
     int64_t shared_floats, worker_floats;

@@ -11,11 +11,13 @@ import ULDorKernels
         let tiles = Int64(shape.batch) * Int64((shape.outHeight + tile - 1) / tile) * Int64((shape.outWidth + tile - 1) / tile)
         let rows = plan.is_strassen ? (tiles + 1) / 2 : tiles
         #expect(plan.rows == rows, what)
-        #expect(plan.blocks >= 1 && Int64(plan.blocks) <= rows && plan.splits >= 1 && Int64(plan.splits) <= panels, what)
-        let height = Int64(table.pointee.tile_rows), registerTiles = (rows + height - 1) / height
-        let jobRows = min(rows, (registerTiles + Int64(plan.blocks) - 1) / Int64(plan.blocks) * height)
+        let blocks = Int64(plan.blocks.count), height = Int64(table.pointee.tile_rows)
+        #expect(blocks >= 1 && blocks <= rows && plan.splits >= 1 && Int64(plan.splits) <= panels, what)
+        #expect(plan.blocks.tiles == (rows + height - 1) / height, what)
+        let largest = plan.blocks.round > 0 ? Int64(plan.blocks.most) : (plan.blocks.tiles + blocks - 1) / blocks
+        let jobRows = min(rows, largest * height)
         if !plan.is_by_panels { #expect(jobRows * (plan.is_strassen ? 2 : 1) <= Int64(UK_MOST_JOB_ROWS), what) }
-        let (jobs, jobsOverflow) = Int64(plan.blocks).multipliedReportingOverflow(by: Int64(plan.splits))
+        let (jobs, jobsOverflow) = blocks.multipliedReportingOverflow(by: Int64(plan.splits))
         let (all, allOverflow) = min(Int64(threads), jobs).multipliedReportingOverflow(by: plan.worker_floats)
         #expect(!jobsOverflow && !allOverflow && plan.worker_floats > 0 && plan.shared_floats >= 0, what)
         #expect(plan.scratch_floats >= plan.shared_floats + plan.kept_floats + all, what)
@@ -27,7 +29,7 @@ import ULDorKernels
         if plan.is_by_panels {
             // A panel's products: 128 tiles of 36 places, 288 of 16.
             #expect(plan.rows * Int64(plan.winograd_side == 4 ? 36 : 16) <= 128 * 36, what)
-            #expect(plan.winograd_side > 0 && plan.blocks == 1 && Int64(plan.splits) * Int64(plan.pass_panels) >= panels, what)
+            #expect(plan.winograd_side > 0 && plan.blocks.count == 1 && Int64(plan.splits) * Int64(plan.pass_panels) >= panels, what)
         }
     }
 
