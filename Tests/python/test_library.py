@@ -46,6 +46,24 @@ def test_candidates_without_the_variable(monkeypatch):
     assert found[-1] == "libuldor.so.0"
 
 
+def test_what_detection_does_not_need_is_imported_when_asked_for():
+    done = python("""
+        import sys, uldor
+        print([name for name in ("dataset", "evaluation", "gradients", "mining", "trainer") if f"uldor.{name}" in sys.modules])
+        print([name for name in uldor.__all__ if name not in dir(uldor) or getattr(uldor, name) is None])
+        import uldor.evaluation
+        print(uldor.Froc is uldor.evaluation.Froc, uldor.mining.mine is uldor.mine)
+        from uldor import *
+        print(Trainer is uldor.trainer.Trainer)
+        try:
+            uldor.trainers
+        except AttributeError as error:
+            print(error)
+    """)
+    assert done.stdout.splitlines() == [
+        "[]", "[]", "True True", "True", "module 'uldor' has no attribute 'trainers'"], done.stderr
+
+
 def test_version():
     assert re.fullmatch(r"\d+\.\d+\.\d+", uldor.library_version())
 

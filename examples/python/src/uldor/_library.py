@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ctypes
 import os
-from pathlib import Path
 from typing import List
 
 ABI_VERSION = 0
@@ -18,12 +17,11 @@ def candidates() -> List[str]:
     explicit = os.environ.get(ENVIRONMENT_VARIABLE)
     if explicit:
         return [explicit]
-    package = Path(__file__).resolve().parent
-    found = [str(package / FILE_NAME)]
-    if len(package.parents) > 3:
-        checkout = package.parents[3]
-        if (checkout / "include" / "uldor.h").is_file():
-            found.append(str(checkout / "build" / "lib" / FILE_NAME))
+    package = os.path.dirname(os.path.realpath(__file__))
+    found = [os.path.join(package, FILE_NAME)]
+    checkout = os.path.abspath(os.path.join(package, *[os.pardir] * 4))
+    if os.path.isfile(os.path.join(checkout, "include", "uldor.h")):
+        found.append(os.path.join(checkout, "build", "lib", FILE_NAME))
     return found + [FILE_NAME]
 
 
