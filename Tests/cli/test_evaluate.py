@@ -265,6 +265,23 @@ def test_resumes_after_a_power_cut(tool, folder, whole, tmp_path):
         assert (tmp_path / "results.json").read_bytes() == whole.read_bytes() and journal.read_bytes() == full
 
 
+@pytest.mark.parametrize("options", [[], ["--restart"]])
+def test_begins_anew_after_a_power_cut_in_the_first_line(tool, folder, whole, tmp_path, options):
+    """Zeros that stand for nothing are no loss; zeros before something are another's file."""
+    full = pathlib.Path(str(whole) + ".journal").read_bytes()
+    journal = tmp_path / "results.json.journal"
+    for content in (bytes(1), bytes(20_000), full[:30] + bytes(100), full[:45] + bytes(9000)):
+        journal.write_bytes(content)
+        done = evaluate(tool, folder, tmp_path / "results.json", *MASKS, *options)
+        assert done.returncode == 0 and "images done" not in done.stderr, done.stderr
+        assert (tmp_path / "results.json").read_bytes() == whole.read_bytes() and journal.read_bytes() == full
+    for content in (bytes(9000) + b"x", bytes(10) + full, full[:30] + bytes(9000) + b"x", b"x" + bytes(100)):
+        journal.write_bytes(content)
+        done = evaluate(tool, folder, tmp_path / "results.json", *MASKS, *options)
+        assert done.returncode != 0 and "not a journal of uldor evaluate" in done.stderr, done.stderr
+        assert journal.read_bytes() == content
+
+
 @pytest.fixture(scope="module")
 def sync_log(tmp_path_factory, request):
     """Runs the tool with sync_log.c; gives what was flushed: path, size, whether there were results."""

@@ -95,11 +95,8 @@ static int read_lines(evaluate_journal *journal, json_t *origin, const uldor_dat
     ssize_t length;
     while (status == 0 && (length = getline(&line, &capacity, journal->stream)) > 0) {
         bool whole = line[length - 1] == '\n' && memchr(line, 0, (size_t)length) == NULL;
-        size_t known = (size_t)length < sizeof beginning - 1 ? (size_t)length : sizeof beginning - 1;
         number++;
-        if (number == 1 && strncmp(line, beginning, known) != 0) {
-            status = reason_set(why, "this is not a journal of uldor evaluate; it is not overwritten");
-        } else if (!whole) {
+        if (!whole) {
             break;
         } else if (number == 1) {
             json_t *begun = json_loadb(line, (size_t)length, 0, NULL);
@@ -115,13 +112,26 @@ static int read_lines(evaluate_journal *journal, json_t *origin, const uldor_dat
     return status;
 }
 
-/* Whether --restart may empty the file: another one is not to be lost by a slip. */
-static int check_ours(FILE *stream, reason *why) {
+/* What is left of a stream is zeros. */
+static bool only_zeros(FILE *stream) {
+    static const char zeros[4096];
+    char block[sizeof zeros];
+    size_t count;
+    while ((count = fread(block, 1, sizeof block, stream)) > 0)
+        if (memcmp(block, zeros, count) != 0) return false;
+    return true;
+}
+
+/* Another file is not to be lost by a slip. `is_begun`: not nothing, nor what a power cut left of the first line, zeros after it. */
+static int check_ours(FILE *stream, bool *is_begun, reason *why) {
     char text[sizeof beginning];
-    size_t count = fread(text, 1, sizeof beginning - 1, stream);
+    size_t count = fread(text, 1, sizeof beginning - 1, stream), equal = 0;
+    while (equal < count && text[equal] == beginning[equal]) equal++;
+    *is_begun = equal == sizeof beginning - 1;
+    bool is_ours = equal == count;
+    if (!is_ours && fseeko(stream, (off_t)equal, SEEK_SET) == 0) is_ours = only_zeros(stream);
     if (ferror(stream)) return reason_set_errno(why, errno);
-    if (strncmp(text, beginning, count) == 0) return 0;
-    return reason_set(why, "this is not a journal of uldor evaluate; it is not overwritten");
+    return is_ours ? 0 : reason_set(why, "this is not a journal of uldor evaluate; it is not overwritten");
 }
 
 int evaluate_journal_open(evaluate_journal *journal, const char *path, json_t *origin, const uldor_dataset *dataset, bool restart,
@@ -144,8 +154,10 @@ int evaluate_journal_open(evaluate_journal *journal, const char *path, json_t *o
     /* A file system without locks is as good; only two runs at once would not be noticed. */
     if (flock(descriptor, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK)
         return reason_set(why, "another process is writing this journal");
-    int status = restart ? check_ours(journal->stream, why) : read_lines(journal, origin, dataset, why);
-    if (status != 0) return -1;
+    bool is_begun;
+    if (check_ours(journal->stream, &is_begun, why) != 0) return -1;
+    rewind(journal->stream);
+    if (is_begun && !restart && read_lines(journal, origin, dataset, why) != 0) return -1;
     if (ftruncate(descriptor, (off_t)journal->end) != 0) return reason_set_errno(why, errno);
     clock_gettime(CLOCK_MONOTONIC, &journal->synced);
     return journal->end == 0 ? begin(journal, path, origin, why) : 0;
