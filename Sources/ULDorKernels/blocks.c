@@ -1,8 +1,4 @@
-#include "ULDorKernels.h"
-
-static int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
-static int64_t most(int64_t a, int64_t b) { return a > b ? a : b; }
-static int64_t up(int64_t a, int64_t b) { return (a + b - 1) / b; }
+#include "integers.h"
 
 uk_blocks uk_equal_blocks(int64_t tiles, int64_t count) { return (uk_blocks){.tiles = tiles, .count = (int32_t)count}; }
 

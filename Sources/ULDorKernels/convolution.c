@@ -1,4 +1,4 @@
-#include "ULDorKernels.h"
+#include "integers.h"
 
 typedef struct work {
     const uk_exec *exec;
@@ -12,8 +12,6 @@ typedef struct work {
 } work;
 
 static int32_t lesser(int32_t a, int32_t b) { return a < b ? a : b; }
-
-static int32_t part(int64_t total, int64_t parts, int64_t index) { return (int32_t)(total * index / parts); }
 
 typedef struct piece {
     int64_t begin;

@@ -1,13 +1,9 @@
-#include "ULDorKernels.h"
+#include "integers.h"
 
 /* Tiles of a Winograd job at most (docs/performance.md). */
 #ifndef UK_WINOGRAD_TILES
 enum { UK_WINOGRAD_TILES = 84 };
 #endif
-
-static int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
-static int64_t most(int64_t a, int64_t b) { return a > b ? a : b; }
-static int64_t up(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 static bool has_avx512(const uk_table *table) { return table->tile_rows == 14; }
 
@@ -40,7 +36,7 @@ static bool is_winograd_faster(const uk_table *table, const uk_conv *conv, int32
 static bool is_long(int32_t products) { return products > 4096; }
 
 /* Register tiles of a block at least, where blocks shrink: they alone pay for reading the weights, of which Winograd has the most. */
-static int64_t least_tiles(const uk_conv_plan *plan) { return plan->winograd_side > 0 ? 6 : 2; }
+static int32_t least_tiles(const uk_conv_plan *plan) { return plan->winograd_side > 0 ? 6 : 2; }
 
 /*
  * Cuts rows into blocks of at most `largest`, whole register tiles, and panels where there are too few rows for all threads. With
@@ -48,17 +44,16 @@ static int64_t least_tiles(const uk_conv_plan *plan) { return plan->winograd_sid
  */
 static void cut(uk_conv_plan *plan, const uk_table *table, int32_t panels, int32_t largest, int32_t threads)
 {
-    enum { EVEN_TILES = 2, ENOUGH_TILES = 8 };
+    enum { FEWEST_TILES = 2, ENOUGH_TILES = 8 }; /* of an even block; for each thread, to shrink */
     int64_t tiles = up(plan->rows, table->tile_rows), blocks = up(plan->rows, largest);
     plan->splits = 1;
     if (threads > 1 && tiles >= ENOUGH_TILES * (int64_t)threads) {
-        int32_t largest_tiles = largest / table->tile_rows;
-        plan->blocks = uk_shrinking_blocks(tiles, largest_tiles, (int32_t)least(least_tiles(plan), largest_tiles), threads);
+        plan->blocks = uk_shrinking_blocks(tiles, largest / table->tile_rows, least_tiles(plan), threads);
         return;
     }
     if (blocks > 0 && blocks < 4 * threads) { /* none: no regions */
         int64_t even = up(blocks, threads) * threads;
-        if (plan->rows / even >= EVEN_TILES * table->tile_rows) blocks = even;
+        if (plan->rows / even >= FEWEST_TILES * table->tile_rows) blocks = even;
         else plan->splits = (int32_t)least(up(threads, blocks), up(panels, table->tile_panels));
     }
     plan->blocks = uk_equal_blocks(tiles, blocks);

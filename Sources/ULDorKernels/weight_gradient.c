@@ -1,5 +1,7 @@
 #include "winograd_gradient.h"
 
+#include "integers.h"
+
 /*
  * The jobs of a weight gradient: blocks of output channels times blocks of input panels, all taps; where these are few, the pixels
  * are split, too, and partial sums added up in their order. Splits depend on the shape alone, so the result does.
@@ -15,8 +17,6 @@ typedef struct plan {
     int64_t sum_floats;                  /* of all jobs that are kept at once */
 } plan;
 
-static int64_t up(int64_t a, int64_t b) { return (a + b - 1) / b; }
-static int32_t part(int64_t total, int64_t parts, int64_t index) { return (int32_t)(total * index / parts); }
 static int32_t floor_div(int32_t a, int32_t b) { return a >= 0 ? a / b : -((b - 1 - a) / b); }
 
 /* Nothing but 1 x 1, and all pixels in one line: images need not be told apart. */

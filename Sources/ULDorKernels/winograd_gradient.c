@@ -1,5 +1,7 @@
 #include "winograd_gradient.h"
 
+#include "integers.h"
+
 /*
  * A chunk's transforms and the sums of all places are what there is in memory at once. Longer chunks read the sums less often; a
  * chunk is one chain of additions.
@@ -8,9 +10,6 @@ enum { CHUNK = UK_CHAIN, GROUP = 16, JOB_ROWS = 112 };
 
 /* With fewer tiles the transforms of the sums take what the products save. */
 enum { LEAST_TILES = 64 };
-
-static int64_t up(int64_t a, int64_t b) { return (a + b - 1) / b; }
-static int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
 
 static int64_t tiles_of_image(const uk_gradient *g)
 {

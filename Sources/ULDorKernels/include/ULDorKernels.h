@@ -67,7 +67,7 @@ typedef struct uk_blocks {
 } uk_blocks;
 
 uk_blocks uk_equal_blocks(int64_t tiles, int64_t count);
-/* 1 <= least_tiles <= most_tiles; the last block may have fewer. */
+/* Blocks of at least `least_tiles` but for the last, of at most `most_tiles`, which comes first. */
 uk_blocks uk_shrinking_blocks(int64_t tiles, int32_t most_tiles, int32_t least_tiles, int32_t threads);
 
 /* The first tile of block `index`; `tiles` for index `count`. */

@@ -29,7 +29,8 @@ import ULDorKernels
         if plan.is_by_panels {
             // A panel's products: 128 tiles of 36 places, 288 of 16.
             #expect(plan.rows * Int64(plan.winograd_side == 4 ? 36 : 16) <= 128 * 36, what)
-            #expect(plan.winograd_side > 0 && plan.blocks.count == 1 && Int64(plan.splits) * Int64(plan.pass_panels) >= panels, what)
+            #expect(
+                plan.winograd_side > 0 && plan.blocks.count == 1 && Int64(plan.splits) * Int64(plan.pass_panels) >= panels, what)
         }
     }
 

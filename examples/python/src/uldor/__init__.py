@@ -44,25 +44,17 @@ __all__ = [
     "TrainerState", "TrainingEvent", "UldorError", "Unsupported", "library_version", "mask_overlap", "mine", "read_mined", "run_gradients",
 ]
 
-#: What a viewer that only detects should not wait for: imported when first asked for.
-_LATER = {name: module for module, names in {
-    "dataset": ("Augmentation", "Dataset", "DatasetImage", "DatasetInfo", "DatasetLesion", "Slices", "SourceImage", "SourceLesion"),
-    "evaluation": ("Froc", "FrocResult", "FrocSubset", "MaskOverlap", "Sensitivity", "mask_overlap"),
-    "gradients": ("run_gradients",),
-    "mining": ("MinedDetection", "MinedImage", "MinedMask", "Mining", "MiningInfo", "mine", "read_mined"),
-    "trainer": ("Reduction", "Trainer", "TrainerState", "TrainingEvent"),
-}.items() for name in names}
+#: What a viewer that only detects should not wait for: imported when a name of theirs is first asked for.
+_LATER = ("dataset", "evaluation", "gradients", "mining", "trainer")
 
 
 def __getattr__(name: str) -> Any:
-    if name in _LATER:
-        value = getattr(importlib.import_module(f".{_LATER[name]}", __name__), name)
-    elif name in _LATER.values():
-        value = importlib.import_module(f".{name}", __name__)
-    else:
+    if name not in (*__all__, *_LATER):
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    globals()[name] = value
-    return value
+    modules = {later: importlib.import_module(f".{later}", __name__) for later in _LATER}
+    found = modules.get(name) or next(getattr(module, name) for module in modules.values() if hasattr(module, name))
+    globals()[name] = found
+    return found
 
 
 def __dir__() -> List[str]:
