@@ -20,16 +20,17 @@ struct Handle {
     let message: UnsafeMutablePointer<CChar>?
 
     static let messageCapacity = 1024
+
+    static func bytes(hasMessage: Bool) -> Int { MemoryLayout<Handle>.stride + (hasMessage ? messageCapacity : 0) }
 }
 
 /// A new handle that owns `object`.
 func makeHandle(_ kind: Handle.Kind, _ object: AnyObject) throws(ULDorError) -> OpaquePointer {
     let hasMessage = kind == .session || kind == .trainer
-    let size = MemoryLayout<Handle>.stride
-    guard let memory = uk_system_allocate(size + (hasMessage ? Handle.messageCapacity : 0), 16) else {
-        throw ULDorError(.noMemory, "out of memory: \(size) bytes")
-    }
-    let message = hasMessage ? (memory + size).bindMemory(to: CChar.self, capacity: Handle.messageCapacity) : nil
+    let bytes = Handle.bytes(hasMessage: hasMessage)
+    guard let memory = uk_system_allocate(bytes, 16) else { throw .noMemory(bytes: bytes) }
+    let message =
+        hasMessage ? (memory + MemoryLayout<Handle>.stride).bindMemory(to: CChar.self, capacity: Handle.messageCapacity) : nil
     message?[0] = 0
     memory.bindMemory(to: Handle.self, capacity: 1).initialize(
         to: Handle(magic: kind.rawValue, object: Unmanaged.passRetained(object), message: message))
@@ -58,7 +59,7 @@ func dropHandle(_ pointer: OpaquePointer?, _ kind: Handle.Kind, _ name: StaticSt
     let handle = try checked(pointer, kind, name)
     let object = handle.pointee.object
     handle.pointee.magic = 0
-    uk_system_free(handle)
+    uk_system_free(handle, Handle.bytes(hasMessage: handle.pointee.message != nil))
     object.release()
 }
 

@@ -8,18 +8,51 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+/*
+ * From here on a block has pages of its own, which go back to the system when it is freed. malloc() would keep them: once it has
+ * seen one freed, it takes the next ones of that size from its heap, where smaller ones come to lie between them.
+ */
+enum { OWN_PAGES = 1 << 20, HUGE_PAGE = 2 << 20 };
+
+#ifndef __has_feature
+#define __has_feature(name) 0
+#endif
+/* Under a sanitizer none has, or nobody would watch over its ends. */
+static const bool has_own_pages = !__has_feature(address_sanitizer);
+
+static size_t page_size(void) { return (size_t)sysconf(_SC_PAGESIZE); }
+static size_t whole_pages(size_t bytes) { return (bytes + page_size() - 1) / page_size() * page_size(); }
+
+/* More than a page's alignment: of memory mapped so much larger, what lies before and behind is given back. */
+static void *map_pages(size_t bytes, size_t alignment)
+{
+    if (bytes > SIZE_MAX / 2) return NULL;
+    size_t whole = whole_pages(bytes), mapped = whole + (alignment > page_size() ? alignment : 0);
+    char *start = mmap(NULL, mapped, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (start == MAP_FAILED) return NULL;
+    size_t before = (alignment - (uintptr_t)start % alignment) % alignment, behind = mapped - before - whole;
+    if (before > 0) munmap(start, before);
+    if (behind > 0) munmap(start + before + whole, behind);
+    return start + before;
+}
+
 void *uk_system_allocate(size_t bytes, size_t alignment)
 {
-    enum { HUGE_PAGE = 2 << 20 };
-    void *pointer = NULL;
-    bool is_large = bytes >= 4 * HUGE_PAGE;
-    if (posix_memalign(&pointer, is_large && alignment < HUGE_PAGE ? HUGE_PAGE : alignment, bytes)) return NULL;
     /* Whole huge pages only, so that not a byte more is touched; a kernel without them says no, which changes nothing. */
-    if (is_large) madvise(pointer, bytes / HUGE_PAGE * HUGE_PAGE, MADV_HUGEPAGE);
+    bool is_large = bytes >= 4 * HUGE_PAGE;
+    if (is_large && alignment < HUGE_PAGE) alignment = HUGE_PAGE;
+    void *pointer = NULL;
+    if (has_own_pages && bytes >= OWN_PAGES) pointer = map_pages(bytes, alignment);
+    else if (posix_memalign(&pointer, alignment, bytes)) return NULL;
+    if (pointer && is_large) madvise(pointer, bytes / HUGE_PAGE * HUGE_PAGE, MADV_HUGEPAGE);
     return pointer;
 }
 
-void uk_system_free(void *pointer) { free(pointer); }
+void uk_system_free(void *pointer, size_t bytes)
+{
+    if (has_own_pages && bytes >= OWN_PAGES) munmap(pointer, whole_pages(bytes));
+    else free(pointer);
+}
 
 void uk_system_reason(int number, char *text, size_t capacity)
 {

@@ -8,6 +8,12 @@
  */
 enum { CHUNK = UK_CHAIN, GROUP = 16, JOB_ROWS = 112 };
 
+/*
+ * Where one chunk is all there is, sums of so many output channels are in memory at once. Else of all: their inputs would be
+ * transformed once for each such block.
+ */
+enum { BLOCK_CHANNELS = 64 };
+
 /* With fewer tiles the transforms of the sums take what the products save. */
 enum { LEAST_TILES = 64 };
 
@@ -39,17 +45,35 @@ static uk_tile_product product_of(const uk_gradient *g, int64_t tiles, float *sc
     p.row_plane = up(tiles, GROUP) * GROUP * g->out_channels + 16;
     p.sum_plane = (int64_t)g->channels * g->out_channels + 16;
     if (!scratch) return p;
-    p.sums = scratch;
-    p.inputs = p.sums + 36 * p.sum_plane;
-    p.rows = p.inputs + 36 * p.input_plane;
+    /* Inputs first: the next block, which may have fewer channels, finds them there. */
+    p.inputs = scratch;
+    p.sums = p.inputs + 36 * p.input_plane;
+    p.rows = p.sums + 36 * p.sum_plane;
     return p;
 }
 
 static int64_t chunk_of(const uk_gradient *g) { return least(CHUNK, g->batch * tiles_of_image(g)); }
 
+static int32_t channels_at_once(const uk_gradient *g)
+{
+    return g->batch * tiles_of_image(g) > CHUNK ? g->out_channels : (int32_t)least(BLOCK_CHANNELS, g->out_channels);
+}
+
+/* Output channels from `first` on, as many as are looked at at once. */
+static uk_gradient block_of(const uk_gradient *g, int32_t first)
+{
+    uk_gradient block = *g;
+    block.out_channels = (int32_t)least(channels_at_once(g), g->out_channels - first);
+    block.output_gradient.data += first;
+    block.weight_gradient += (int64_t)first * g->channels * 9;
+    if (g->scale) block.scale += first;
+    return block;
+}
+
 int64_t uk_winograd_gradient_floats(const uk_gradient *g)
 {
-    uk_tile_product p = product_of(g, chunk_of(g), NULL);
+    uk_gradient block = block_of(g, 0);
+    uk_tile_product p = product_of(&block, chunk_of(g), NULL);
     return 36 * (p.sum_plane + p.input_plane + p.row_plane);
 }
 
@@ -59,15 +83,17 @@ typedef struct work {
     const uk_tile_product *product;
     int64_t begin;
     int32_t row_blocks;
+    bool has_inputs; /* of the block before */
 } work;
 
-/* Inputs and gradients of the chunk, 16 tiles a job: the one, then the other. */
+/* Gradients of the chunk and, unless they are there, inputs, 16 tiles a job: the one, then the other. */
 static void transform(const void *context, int64_t index, int32_t worker)
 {
     (void)worker;
     const work *w = context;
-    int32_t first = (int32_t)(index / 2) * GROUP, left = w->product->tiles - first, count = left < GROUP ? left : GROUP;
-    if (index % 2) w->table->winograd_gradient_inputs(w->product, w->begin, first, count);
+    int32_t kinds = w->has_inputs ? 1 : 2, first = (int32_t)(index / kinds) * GROUP;
+    int32_t count = (int32_t)least(GROUP, w->product->tiles - first);
+    if (index % kinds) w->table->winograd_gradient_inputs(w->product, w->begin, first, count);
     else w->table->winograd_gradient_rows(w->product, w->begin, first, count);
 }
 
@@ -89,18 +115,28 @@ static void finish(const void *context, int64_t out, int32_t worker)
                                        g->weight_gradient + out * g->channels * 9);
 }
 
-int uk_winograd_gradient(const uk_exec *exec, const uk_table *table, const uk_gradient *g, float *scratch)
+static int block_gradient(const uk_exec *exec, const uk_table *table, const uk_gradient *g, bool has_inputs, float *scratch)
 {
     int64_t tiles = g->batch * tiles_of_image(g), chunks = up(tiles, CHUNK);
     uk_tile_product product = product_of(g, chunk_of(g), scratch);
-    work w = {table, g, &product, 0, (int32_t)up(g->out_channels, JOB_ROWS)};
+    work w = {table, g, &product, 0, (int32_t)up(g->out_channels, JOB_ROWS), has_inputs};
     int status = UK_OK;
     for (int64_t chunk = 0; chunk < chunks && status == UK_OK; chunk++) {
         w.begin = tiles * chunk / chunks;
         product.tiles = (int32_t)(tiles * (chunk + 1) / chunks - w.begin);
-        status = uk_parallel_for(exec, 2 * up(product.tiles, GROUP), transform, &w);
+        status = uk_parallel_for(exec, (has_inputs ? 1 : 2) * up(product.tiles, GROUP), transform, &w);
         if (status == UK_OK) status = uk_parallel_for(exec, 36 * w.row_blocks, multiply, &w);
     }
     if (status == UK_OK) status = uk_parallel_for(exec, g->out_channels, finish, &w);
+    return status;
+}
+
+int uk_winograd_gradient(const uk_exec *exec, const uk_table *table, const uk_gradient *g, float *scratch)
+{
+    int status = UK_OK;
+    for (int32_t first = 0; first < g->out_channels && status == UK_OK; first += channels_at_once(g)) {
+        uk_gradient block = block_of(g, first);
+        status = block_gradient(exec, table, &block, first > 0, scratch);
+    }
     return status;
 }

@@ -18,4 +18,28 @@ struct FeatureMap: BitwiseCopyable {
             data: data, image_stride: Int64(height * width * channels), row_stride: Int64(width * channels),
             pixel_stride: Int64(channels), height: Int32(height), width: Int32(width))
     }
+
+    /// The memory of a map that will not be read any more, for others.
+    struct Room {
+        private var data: UnsafeMutablePointer<Float>
+        private var left: Int
+
+        init(of map: FeatureMap) {
+            data = map.data
+            left = map.count
+        }
+
+        /// nil where there is not enough left.
+        mutating func map(like other: FeatureMap) -> FeatureMap? {
+            guard other.count <= left else { return nil }
+            var map = other
+            map.data = data
+            // The next one begins a cache line, as all maps do.
+            let line = Allocator.alignment / MemoryLayout<Float>.stride
+            let taken = Swift.min((other.count + line - 1) / line * line, left)
+            data += taken
+            left -= taken
+            return map
+        }
+    }
 }

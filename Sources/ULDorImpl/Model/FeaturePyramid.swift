@@ -81,7 +81,7 @@ final class FeaturePyramid {
     }
 
     /// `gradient` is that of P2..P6; it and `pyramid` are overwritten. That of C2..C5 is written to `inputGradient`, from stage
-    /// `first` on.
+    /// `first` on, which may lie in the memory of P2's gradient: that is read first.
     ///
     /// The merged maps are computed again, for a hundredth of a step: the heads need the memory meanwhile. The pyramid itself is not
     /// read any more, and is where they and their gradients are written.

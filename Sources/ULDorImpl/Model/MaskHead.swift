@@ -92,13 +92,15 @@ final class MaskHead {
         _ hidden: FeatureMap, into inputGradient: FeatureMap, _ execution: Execution, loss: (FeatureMap) -> Void
     ) throws(ULDorError) {
         try execution.scratch { () throws(ULDorError) in
-            let up = try execution.map(hidden.batch, size, size, upsampling.outChannels)
-            try upsampling.forwardTransposed(hidden, into: up, relu: true, execution)
-            let logits = try predictor.forward(up, relu: false, execution)
-            if !execution.isMeasuring { loss(logits) }
-            let gradient = try execution.map(like: up)
-            try predictor.backward(up, logits, into: gradient, execution)
-            try execution.maskGradient(gradient, by: up)
+            let gradient = try execution.map(hidden.batch, size, size, upsampling.outChannels)
+            try execution.scratch { () throws(ULDorError) in
+                let up = try execution.map(like: gradient)
+                try upsampling.forwardTransposed(hidden, into: up, relu: true, execution)
+                let logits = try predictor.forward(up, relu: false, execution)
+                if !execution.isMeasuring { loss(logits) }
+                try predictor.backward(up, logits, into: gradient, execution)
+                try execution.maskGradient(gradient, by: up)
+            }
             try upsampling.backwardTransposed(hidden, gradient, into: inputGradient, execution)
         }
     }

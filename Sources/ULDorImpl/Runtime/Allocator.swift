@@ -1,6 +1,6 @@
 import ULDorKernels
 
-/// The host's allocator, or the C library's.
+/// The host's allocator, or the system's.
 ///
 /// Everything whose size depends on input is allocated through one (docs/architecture.md, "Memory").
 public struct Allocator: @unchecked Sendable {
@@ -22,7 +22,7 @@ public struct Allocator: @unchecked Sendable {
     public static let system = Allocator(
         user: nil,
         allocate: { _, bytes, alignment in uk_system_allocate(bytes, alignment) },
-        deallocate: { _, pointer, _ in uk_system_free(pointer) })
+        deallocate: { _, pointer, bytes in uk_system_free(pointer, bytes) })
 
     /// Cache line, and a whole AVX-512 vector.
     static let alignment = 64

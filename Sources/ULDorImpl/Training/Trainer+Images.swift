@@ -27,7 +27,7 @@ extension Trainer {
         }
         return try ExampleLoader(
             source, requests: UnsafeBufferPointer(requests.elements), augmentation: augmentation, seed: options.seed,
-            threads: options.loaderThreads, ahead: options.batch + options.loaderThreads, allocator: options.allocator)
+            threads: options.loaderThreads, ahead: Swift.max(options.batch, options.loaderThreads), allocator: options.allocator)
     }
 
     /// nil for an image that cannot be read, where those are skipped.

@@ -6,9 +6,9 @@
 
 /* ------------------------------------------------------------------------------------------------ System */
 
-/* Aligned memory from the C library, NULL where there is none; freed by uk_system_free. */
+/* Aligned memory (a power of two), NULL where there is none; freed by uk_system_free, with the same `bytes`. */
 void *uk_system_allocate(size_t bytes, size_t alignment);
-void uk_system_free(void *pointer);
+void uk_system_free(void *pointer, size_t bytes);
 
 /* The system's text for an error number (strerror is not thread-safe). */
 void uk_system_reason(int number, char *text, size_t capacity);
