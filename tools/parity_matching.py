@@ -2,8 +2,8 @@
 """Matches detections or proposals of two implementations without regard to order.
 
 One that has no partner counts as explained only where a rounding error decides about it: its score lies at the threshold or at
-the cut of the best N, its overlap lies at the NMS threshold, it swaps ranks with an equal score that suppresses it, or
-something explained suppresses it. A detection that the other side does not even have among its candidates before NMS is
+the cut of the best N, its overlap lies at the NMS threshold, one of its sides at the least that is kept, it swaps ranks with an
+equal score that suppresses it, or something explained suppresses it. A detection that the other side does not even have among its candidates before NMS is
 wrong, not a tie.
 """
 from __future__ import annotations
@@ -18,6 +18,8 @@ Arrays = Mapping[str, np.ndarray]
 BOX_PX, SCORE, MASK_PROBABILITY = 0.05, 1e-4, 1e-3
 # What rounding may decide: scores closer than this are equal, overlaps closer than this to the threshold lie on it.
 TIE = 1e-5
+# Likewise sides, in pixels, to the least that is kept: coordinates of several hundred pixels are rounded by 3e-5 alone.
+SIDE_TIE = 1e-4
 # What is left at the end of the network.
 FINAL = ("boxes", "scores", "labels", "masks28")
 
@@ -29,6 +31,8 @@ class Rules:
     score_threshold: float = 0.05
     nms_threshold: float = 0.5
     limit: int = 100
+    # torchvision's remove_small_boxes.
+    least_side: float = 1e-2
 
 
 @dataclass
@@ -114,7 +118,7 @@ def _explain(out: Match, ours: Arrays, theirs: Arrays, rules: Rules, candidates:
                 open_ones.remove((side, index))
     for side, index in open_ones + [("ours", index) for index in wrong]:
         own = sides[side][0]
-        box = ", ".join(f"{value:.3f}" for value in own["boxes"][index])
+        box = ", ".join(f"{value:.4f}" for value in own["boxes"][index])
         out.unexplained.append(f"{side} only: class {own['labels'][index]}, score {own['scores'][index]:.7f}, box {box}")
 
 
@@ -124,6 +128,8 @@ def _is_tie(own: Arrays, index: int, other: Arrays, rivals: np.ndarray, explaine
     if abs(score - rules.score_threshold) <= TIE:
         return True
     if len(other["scores"]) >= rules.limit and abs(score - float(other["scores"].min())) <= TIE:
+        return True
+    if abs(float((box[2:] - box[:2]).min()) - rules.least_side) <= SIDE_TIE:
         return True
     rivals = rivals[(other["labels"][rivals] == label) & (other["scores"][rivals] >= score - TIE)]
     if not len(rivals):

@@ -116,6 +116,12 @@ def test_ties_are_explained():
     without_last = {name: value[:-1] for name, value in theirs.items()}
     at_threshold = parity_matching.match(without_last, theirs, parity_matching.Rules(score_threshold=last - 5e-6))
     assert at_threshold.ties == 1 and not at_threshold.unexplained
+    # A side at the least that is kept, and one that is not.
+    for width, ties in ((0.01008, 1), (0.0104, 0)):
+        narrow = {name: value.copy() for name, value in theirs.items()}
+        narrow["boxes"][4, 2] = narrow["boxes"][4, 0] + width
+        without = {name: numpy.delete(value, 4, axis=0) for name, value in theirs.items()}
+        assert len(parity_matching.match(without, narrow, parity_matching.Rules()).unexplained) == 1 - ties
     # Two boxes of equal score that suppress each other: each side keeps another one.
     twin = {name: value.copy() for name, value in theirs.items()}
     twin["boxes"][5] += 1.0
