@@ -10,9 +10,10 @@
 
 /*
  * From here on a block has pages of its own, which go back to the system when it is freed. malloc() would keep them: once it has
- * seen one freed, it takes the next ones of that size from its heap, where smaller ones come to lie between them.
+ * seen one freed, it takes the next ones of that size from its heap, where smaller ones come to lie between them. Smaller blocks
+ * are malloc()'s: a page that is touched for the first time takes microseconds in a virtual machine.
  */
-enum { OWN_PAGES = 1 << 20, HUGE_PAGE = 2 << 20 };
+enum { HUGE_PAGE = 2 << 20, OWN_PAGES = HUGE_PAGE };
 
 #ifndef __has_feature
 #define __has_feature(name) 0
@@ -38,12 +39,12 @@ static void *map_pages(size_t bytes, size_t alignment)
 
 void *uk_system_allocate(size_t bytes, size_t alignment)
 {
-    /* Whole huge pages only, so that not a byte more is touched; a kernel without them says no, which changes nothing. */
-    bool is_large = bytes >= 4 * HUGE_PAGE;
+    bool is_large = bytes >= OWN_PAGES;
     if (is_large && alignment < HUGE_PAGE) alignment = HUGE_PAGE;
     void *pointer = NULL;
-    if (has_own_pages && bytes >= OWN_PAGES) pointer = map_pages(bytes, alignment);
+    if (has_own_pages && is_large) pointer = map_pages(bytes, alignment);
     else if (posix_memalign(&pointer, alignment, bytes)) return NULL;
+    /* Whole huge pages only, so that not a byte more is touched; a kernel without them says no, which changes nothing. */
     if (pointer && is_large) madvise(pointer, bytes / HUGE_PAGE * HUGE_PAGE, MADV_HUGEPAGE);
     return pointer;
 }

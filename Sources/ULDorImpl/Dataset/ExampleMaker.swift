@@ -47,10 +47,7 @@ final class ExampleMaker: ExampleWorker {
     func example(_ index: Int, _ variation: Variation) throws(ULDorError) -> Example {
         let image = dataset.image(index)
         try volume.read(dataset, index, SliceSampling(settings.config, interval: image.interval), shift: variation.slices)
-        defer {
-            volume.giveBack()
-            execution.arena.discard()
-        }
+        defer { volume.giveBack() }
         guard let description = volume.description else { throw ULDorError(.internal, "no slices were read") }
         let pipeline = pipeline, execution = execution
         let planes: UnsafeMutablePointer<Float>, geometry: InputGeometry

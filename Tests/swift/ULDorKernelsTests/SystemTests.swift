@@ -4,8 +4,8 @@ import ULDorKernels
 
 /// Memory as kernels and models get it where a host has no allocator of its own.
 @Suite struct SystemTests {
-    /// From a mebibyte on blocks have pages of their own, from eight on huge ones.
-    private static let sizes = [1, 63, (1 << 20) - 1, 1 << 20, (1 << 20) + 1, (3 << 20) + 17, (8 << 20) - 1, (8 << 20) + 1]
+    /// From two mebibytes on blocks have pages of their own.
+    private static let sizes = [1, 63, 1 << 20, (2 << 20) - 1, 2 << 20, (2 << 20) + 1, (3 << 20) + 17, (8 << 20) + 1]
 
     @Test(arguments: sizes, [16, 64, 4096, 1 << 21])
     func allIsAlignedAndWritable(bytes: Int, alignment: Int) throws {
