@@ -3,8 +3,8 @@
 
 One that has no partner counts as explained only where a rounding error decides about it: its score lies at the threshold or at
 the cut of the best N, its overlap lies at the NMS threshold, one of its sides at the least that is kept, it swaps ranks with an
-equal score that suppresses it, or something explained suppresses it. A detection that the other side does not even have among its candidates before NMS is
-wrong, not a tie.
+equal score that suppresses it, or something explained suppresses it. A detection that the other side does not even have among its
+candidates before NMS is wrong, not a tie.
 """
 from __future__ import annotations
 

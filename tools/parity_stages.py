@@ -200,4 +200,5 @@ def rules_of(config: Mapping[str, Any]) -> Tuple[Rules, Rules]:
     """Rules of the box head and of the RPN from a model's configuration, with the defaults of docs/weights.md."""
     box, rpn = config.get("box", {}), config.get("rpn", {})
     return (Rules(box.get("score_threshold", 0.05), box.get("nms_threshold", 0.5), box.get("detections", 100)),
-            Rules(rpn.get("score_threshold", 0.0), rpn.get("nms_threshold", 0.7), rpn.get("post_nms_top_n", 1000), 1e-3))
+            Rules(rpn.get("score_threshold", 0.0), rpn.get("nms_threshold", 0.7), rpn.get("post_nms_top_n", 1000),
+                  rpn.get("min_size", 1e-3)))

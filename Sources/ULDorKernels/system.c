@@ -13,45 +13,47 @@
  * seen one freed, it takes the next ones of that size from its heap, where smaller ones come to lie between them. Smaller blocks
  * are malloc()'s: a page that is touched for the first time takes microseconds in a virtual machine.
  */
-enum { HUGE_PAGE = 2 << 20, OWN_PAGES = HUGE_PAGE };
+enum { HUGE_PAGE = 2 << 20 };
 
 #ifndef __has_feature
 #define __has_feature(name) 0
 #endif
-/* Under a sanitizer none has, or nobody would watch over its ends. */
-static const bool has_own_pages = !__has_feature(address_sanitizer);
 
-static size_t page_size(void) { return (size_t)sysconf(_SC_PAGESIZE); }
-static size_t whole_pages(size_t bytes) { return (bytes + page_size() - 1) / page_size() * page_size(); }
+/* Not under a sanitizer, or nobody would watch over a block's ends. */
+static bool has_own_pages(size_t bytes) { return bytes >= HUGE_PAGE && !__has_feature(address_sanitizer); }
 
-/* More than a page's alignment: of memory mapped so much larger, what lies before and behind is given back. */
+static size_t whole_pages(size_t bytes)
+{
+    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    return (bytes + page - 1) / page * page;
+}
+
+/* So much more is mapped that an aligned block is in it; what lies before and behind is given back. */
 static void *map_pages(size_t bytes, size_t alignment)
 {
     if (bytes > SIZE_MAX / 2) return NULL;
-    size_t whole = whole_pages(bytes), mapped = whole + (alignment > page_size() ? alignment : 0);
+    size_t whole = whole_pages(bytes), mapped = whole + alignment;
     char *start = mmap(NULL, mapped, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (start == MAP_FAILED) return NULL;
-    size_t before = (alignment - (uintptr_t)start % alignment) % alignment, behind = mapped - before - whole;
+    size_t before = (alignment - (uintptr_t)start % alignment) % alignment;
     if (before > 0) munmap(start, before);
-    if (behind > 0) munmap(start + before + whole, behind);
-    return start + before;
+    start += before;
+    munmap(start + whole, mapped - before - whole);
+    /* Whole huge pages only, so that not a byte more is touched; a kernel without them says no, which changes nothing. */
+    madvise(start, bytes / HUGE_PAGE * HUGE_PAGE, MADV_HUGEPAGE);
+    return start;
 }
 
 void *uk_system_allocate(size_t bytes, size_t alignment)
 {
-    bool is_large = bytes >= OWN_PAGES;
-    if (is_large && alignment < HUGE_PAGE) alignment = HUGE_PAGE;
+    if (has_own_pages(bytes)) return map_pages(bytes, alignment > HUGE_PAGE ? alignment : HUGE_PAGE);
     void *pointer = NULL;
-    if (has_own_pages && is_large) pointer = map_pages(bytes, alignment);
-    else if (posix_memalign(&pointer, alignment, bytes)) return NULL;
-    /* Whole huge pages only, so that not a byte more is touched; a kernel without them says no, which changes nothing. */
-    if (pointer && is_large) madvise(pointer, bytes / HUGE_PAGE * HUGE_PAGE, MADV_HUGEPAGE);
-    return pointer;
+    return posix_memalign(&pointer, alignment, bytes) == 0 ? pointer : NULL;
 }
 
 void uk_system_free(void *pointer, size_t bytes)
 {
-    if (has_own_pages && bytes >= OWN_PAGES) munmap(pointer, whole_pages(bytes));
+    if (has_own_pages(bytes)) munmap(pointer, whole_pages(bytes));
     else free(pointer);
 }
 

@@ -83,17 +83,16 @@ typedef struct work {
     const uk_tile_product *product;
     int64_t begin;
     int32_t row_blocks;
-    bool has_inputs; /* of the block before */
+    int32_t kinds; /* 2: gradients and inputs; 1: inputs are there, of the block before */
 } work;
 
-/* Gradients of the chunk and, unless they are there, inputs, 16 tiles a job: the one, then the other. */
+/* Gradients of the chunk and inputs, 16 tiles a job: the one, then the other. */
 static void transform(const void *context, int64_t index, int32_t worker)
 {
     (void)worker;
     const work *w = context;
-    int32_t kinds = w->has_inputs ? 1 : 2, first = (int32_t)(index / kinds) * GROUP;
-    int32_t count = (int32_t)least(GROUP, w->product->tiles - first);
-    if (index % kinds) w->table->winograd_gradient_inputs(w->product, w->begin, first, count);
+    int32_t first = (int32_t)(index / w->kinds) * GROUP, count = (int32_t)least(GROUP, w->product->tiles - first);
+    if (index % w->kinds) w->table->winograd_gradient_inputs(w->product, w->begin, first, count);
     else w->table->winograd_gradient_rows(w->product, w->begin, first, count);
 }
 
@@ -102,7 +101,7 @@ static void multiply(const void *context, int64_t index, int32_t worker)
     (void)worker;
     const work *w = context;
     int64_t block = index % w->row_blocks, out = w->gradient->out_channels;
-    int32_t row = (int32_t)(out * block / w->row_blocks), end = (int32_t)(out * (block + 1) / w->row_blocks);
+    int32_t row = part(out, w->row_blocks, block), end = part(out, w->row_blocks, block + 1);
     w->table->winograd_gradient_job(w->product, (int32_t)(index / w->row_blocks), row, end - row, w->begin > 0);
 }
 
@@ -115,16 +114,16 @@ static void finish(const void *context, int64_t out, int32_t worker)
                                        g->weight_gradient + out * g->channels * 9);
 }
 
-static int block_gradient(const uk_exec *exec, const uk_table *table, const uk_gradient *g, bool has_inputs, float *scratch)
+static int add_block(const uk_exec *exec, const uk_table *table, const uk_gradient *g, int32_t kinds, float *scratch)
 {
     int64_t tiles = g->batch * tiles_of_image(g), chunks = up(tiles, CHUNK);
     uk_tile_product product = product_of(g, chunk_of(g), scratch);
-    work w = {table, g, &product, 0, (int32_t)up(g->out_channels, JOB_ROWS), has_inputs};
+    work w = {table, g, &product, 0, (int32_t)up(g->out_channels, JOB_ROWS), kinds};
     int status = UK_OK;
     for (int64_t chunk = 0; chunk < chunks && status == UK_OK; chunk++) {
-        w.begin = tiles * chunk / chunks;
-        product.tiles = (int32_t)(tiles * (chunk + 1) / chunks - w.begin);
-        status = uk_parallel_for(exec, (has_inputs ? 1 : 2) * up(product.tiles, GROUP), transform, &w);
+        w.begin = part(tiles, chunks, chunk);
+        product.tiles = (int32_t)(part(tiles, chunks, chunk + 1) - w.begin);
+        status = uk_parallel_for(exec, kinds * up(product.tiles, GROUP), transform, &w);
         if (status == UK_OK) status = uk_parallel_for(exec, 36 * w.row_blocks, multiply, &w);
     }
     if (status == UK_OK) status = uk_parallel_for(exec, g->out_channels, finish, &w);
@@ -136,7 +135,7 @@ int uk_winograd_gradient(const uk_exec *exec, const uk_table *table, const uk_gr
     int status = UK_OK;
     for (int32_t first = 0; first < g->out_channels && status == UK_OK; first += channels_at_once(g)) {
         uk_gradient block = block_of(g, first);
-        status = block_gradient(exec, table, &block, first > 0, scratch);
+        status = add_block(exec, table, &block, first > 0 ? 1 : 2, scratch);
     }
     return status;
 }

@@ -19,8 +19,8 @@ struct FeatureMap: BitwiseCopyable {
             pixel_stride: Int64(channels), height: Int32(height), width: Int32(width))
     }
 
-    /// The memory of a map that will not be read any more, for others.
-    struct Room {
+    /// The memory of a map that will not be read any more, given out to others.
+    struct ReusedMemory {
         private var data: UnsafeMutablePointer<Float>
         private var left: Int
 

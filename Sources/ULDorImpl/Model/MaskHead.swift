@@ -93,6 +93,7 @@ final class MaskHead {
     ) throws(ULDorError) {
         try execution.scratch { () throws(ULDorError) in
             let gradient = try execution.map(hidden.batch, size, size, upsampling.outChannels)
+            // Given back before the gradient is packed, which takes as much.
             try execution.scratch { () throws(ULDorError) in
                 let up = try execution.map(like: gradient)
                 try upsampling.forwardTransposed(hidden, into: up, relu: true, execution)

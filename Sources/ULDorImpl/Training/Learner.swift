@@ -246,10 +246,10 @@ final class Learner {
     private func learnBackbone(_ seen: Seen, _ gradient: Pyramid) throws(ULDorError) {
         let first = model.backbone.firstTrained, features = seen.backbone.features
         // P2's gradient has been read before any of theirs is written.
-        var room = FeatureMap.Room(of: gradient.p2)
+        var reused = FeatureMap.ReusedMemory(of: gradient.p2)
         func below(_ stage: Int) throws(ULDorError) -> FeatureMap {
             guard stage >= first else { return features[stage] }
-            if let map = room.map(like: features[stage]) { return map }
+            if let map = reused.map(like: features[stage]) { return map }
             return try execution.map(like: features[stage])
         }
         let gradients = BackboneFeatures(c2: try below(0), c3: try below(1), c4: try below(2), c5: try below(3))
