@@ -102,7 +102,7 @@ static uk_conv_plan plan_winograd_blocks(const uk_table *table, const uk_conv *c
     return plan;
 }
 
-/* Most tiles of maps that are cut into panels: a panel's products, 288 KiB, stay in the second cache. */
+/* Most tiles of maps that are cut into panels: a panel's products, 288 KiB, or those of AVX-512's two stay in the second cache. */
 static int64_t most_tiles_by_panels(int32_t side)
 {
     enum { PRODUCTS = 73728 };
@@ -123,15 +123,12 @@ static uk_conv_plan plan_winograd_panels(const uk_table *table, const uk_conv *c
     return plan;
 }
 
-/*
- * By panels only where that was run: not with AVX-512 yet, whose second cache is larger. Scratch memory is enough for the one as for the
- * other: which of them it is may differ where there are fewer regions.
- */
+/* Scratch memory is enough for the one as for the other: which of them it is may differ where there are fewer regions. */
 static uk_conv_plan plan_winograd(const uk_table *table, const uk_conv *conv, int32_t threads, int32_t side)
 {
     uk_conv_plan blocks = plan_winograd_blocks(table, conv, threads, side), panels = plan_winograd_panels(table, conv, threads, side);
     bool is_small = panels.rows > 0 && panels.rows <= most_tiles_by_panels(side) && panels.splits >= threads;
-    uk_conv_plan plan = is_small && !has_avx512(table) ? panels : blocks;
+    uk_conv_plan plan = is_small ? panels : blocks;
     plan.scratch_floats = most(blocks.scratch_floats, panels.scratch_floats);
     return plan;
 }

@@ -10,5 +10,7 @@
 #define UK_PANELS 2
 #define UK_LANES 16
 #define UK_BROADCAST(p) ((vec)_mm512_set1_ps(*(p)))
+/* From intrinsics the compiler makes one read of the float for all of its uses. */
+#define UK_MULTIPLY_ADD(sum, weights, p) __asm__("vfmadd231ps %2%{1to16%}, %1, %0" : "+v"(sum) : "v"(weights), "m"(*(p)))
 #pragma STDC FP_CONTRACT ON
 #include "../ULDorKernelsBase/uk_bodies.h"

@@ -90,7 +90,7 @@ static void finish_tile(const uk_conv *conv, const job_pixels *at, int32_t row, 
     }
 }
 
-/* Asks for what finish_tile() will read and write, while the tile is computed. */
+/* Asks for what finish_tile() will read and write, before the tile is computed. */
 UK_INLINE void expect_tile(const uk_conv *conv, const job_pixels *at, int32_t row, int32_t rows, int32_t panel, int32_t panels)
 {
     for (int32_t p = 0; p < panels; p++) {
@@ -100,6 +100,16 @@ UK_INLINE void expect_tile(const uk_conv *conv, const job_pixels *at, int32_t ro
             if (at->residual[r]) __builtin_prefetch(at->residual[r] + first);
             __builtin_prefetch(at->out[r] + place, 1);
         }
+    }
+}
+
+/* The same of a tile whose panels lie together and which has residuals: there is twice as much. */
+UK_INLINE void expect_residuals(const ending *end, int32_t rows, expected *soon)
+{
+    soon->places = 2 * rows;
+    for (int32_t r = 0; r < rows; r++) {
+        soon->place[2 * r] = end->residual[r] + end->first;
+        soon->place[2 * r + 1] = end->out[r] + end->place;
     }
 }
 
@@ -121,7 +131,6 @@ static void direct_job(const uk_exec *exec, const uk_conv *conv, int64_t begin, 
     find_pixels(conv, begin, rows, &at);
     int32_t products = conv->kernel_h * conv->kernel_w * conv->channels;
     float *packed = scratch, *sums = scratch + (int64_t)rows * UK_CHAIN;
-    int64_t width = (int64_t)(panel_end - panel_begin) * UK_PANEL;
     float one_tile[UK_ROWS * TILE_WIDTH];
     cut rows_cut = cut_rows(rows);
 
@@ -134,23 +143,28 @@ static void direct_job(const uk_exec *exec, const uk_conv *conv, int64_t begin, 
             int32_t panels = panels_of_tile(panel_end - panel), left = panel_end - panel - panels;
             const float *weights[UK_PANELS];
             for (int32_t p = 0; p < panels; p++) weights[p] = conv->packed + ((int64_t)(panel + p) * products + first) * UK_PANEL;
-            next_weights ahead = {left > 0 ? weights[0] + panels * (int64_t)products * UK_PANEL : NULL, panels_of_tile(left), count};
+            next_weights next = weights_from(weights[0] + panels * (int64_t)products * UK_PANEL, (int64_t)products * UK_PANEL,
+                                             panels_of_tile(left), count);
             ending end = {0};
             bool is_whole = is_last && whole_ending(conv, &at, panel, panels, &end);
             for (int32_t t = 0, row = 0; t < rows_cut.tiles; t++) {
                 int32_t height = cut_height(&rows_cut, t);
                 bool is_only = is_last && first == 0;
-                float *to = is_only ? one_tile : sums + row * width + (panel - panel_begin) * UK_PANEL;
-                int64_t stride = is_only ? TILE_WIDTH : width;
-                if (is_last) expect_tile(conv, &at, row, height, panel, panels);
-                expect_weights(ahead, (int64_t)products * UK_PANEL, t, rows_cut.tiles);
+                /* A tile's sums lie together: rows some KiB apart would fight for the same sets of the nearest cache. */
+                int64_t stride = panels * UK_PANEL;
+                float *to = is_only ? one_tile : sums + (int64_t)(panel - panel_begin) * UK_PANEL * rows + row * stride;
                 ending here = end;
                 if (is_whole) {
                     here.out = at.out + row;
                     here.residual = end.residual ? end.residual + row : NULL;
                 }
+                expected soon;
+                soon.places = 0;
+                if (is_whole && here.residual) expect_residuals(&here, height, &soon);
+                else if (is_last) expect_tile(conv, &at, row, height, panel, panels);
+                expect_weights(&next, t, rows_cut.tiles, count, &soon);
                 tiles[height - 1][panels - 1](count, packed + row * 16, (int64_t)rows * 16, weights, to, stride, first > 0,
-                                              is_whole ? &here : NULL);
+                                              is_whole ? &here : NULL, &soon);
                 if (is_last && !is_whole) finish_tile(conv, &at, row, height, panel, panels, to, stride);
                 row += height;
             }

@@ -14,39 +14,101 @@ typedef struct ending {
     bool relu;
 } ending;
 
-/* Sums of a register tile: rows x (panels * 16) of the product over k; `block` floats lead from 16 k's of the rows to the next 16. */
-UK_INLINE void multiply_tile(const int rows, const int panels, int32_t k, const float *a, int64_t block, const float *const *weights,
+/* sum += a row's float in all lanes * weights. UK_MULTIPLY_ADD does it in one instruction, with a read for each vector of weights. */
+#ifdef UK_MULTIPLY_ADD
+/* Of seven rows three: reads and instructions are both few then. */
+UK_INLINE bool is_read_for_each(const int row) { return row % 7 == 2 || row % 7 == 4 || row % 7 == 6; }
+#else
+#define UK_MULTIPLY_ADD(sum, weights, p) (sum) += UK_BROADCAST(p) * (weights)
+UK_INLINE bool is_read_for_each(const int row) { return row < 0; }
+#endif
+
+/* The row that the others are reached from: displacements, and with them instructions, are short. */
+UK_INLINE int middle(const int rows) { return rows / 2; }
+
+/* One k of a register tile: the factor of row middle + r is at from + r * 16, each panel's at w. */
+UK_INLINE void multiply_step(const int rows, const int panels, const float *from, const float *const w[UK_PANELS], int k,
                              vec sum[UK_ROWS][TILE_VECTORS])
 {
+    vec b[TILE_VECTORS];
+    UK_UNROLL for (int v = 0; v < panels * VECTORS; v++) b[v] = load(w[v / VECTORS] + k * UK_PANEL + v % VECTORS * UK_LANES);
+    UK_UNROLL for (int r = 0; r < rows; r++) {
+        const float *factor = from + (r - middle(rows)) * 16 + k;
+        if (is_read_for_each(r)) {
+            UK_UNROLL for (int v = 0; v < panels * VECTORS; v++) UK_MULTIPLY_ADD(sum[r][v], b[v], factor);
+        } else {
+            vec x = UK_BROADCAST(factor);
+            UK_UNROLL for (int v = 0; v < panels * VECTORS; v++) sum[r][v] += x * b[v];
+        }
+    }
+}
+
+/* A tile of one panel asks for few of the next weights: at once. */
+enum { SPREADS_WEIGHTS = UK_PANELS > 1 };
+
+/*
+ * What is asked for while a tile is computed, some every 16 k's: what its end reads and writes, and weights of the next product. A core
+ * waits for no more than ten lines or so at once, and all together would hold it up.
+ */
+typedef struct expected {
+    int32_t places, lines;           /* how many of both; lines of each panel */
+    const float *place[2 * UK_ROWS]; /* as many lines as a tile is wide */
+    const float *weights[UK_PANELS];
+} expected;
+
+/* Asks for some of the `left` places that come last; how many are left then. */
+UK_INLINE int32_t ask_for_places(const expected *soon, int32_t left, int32_t some)
+{
+    int32_t end = left > some ? left - some : 0;
+    _Pragma("clang loop unroll(disable)") while (left > end)
+    {
+        left--;
+        UK_UNROLL for (int p = 0; p < UK_PANELS; p++) __builtin_prefetch(soon->place[left] + p * UK_PANEL);
+    }
+    return left;
+}
+
+/* The same of the last lines of the weights. */
+UK_INLINE int32_t ask_for_weights(const expected *soon, int32_t left, int32_t some)
+{
+    int32_t end = left > some ? left - some : 0;
+    _Pragma("clang loop unroll(disable)") while (left > end)
+    {
+        left--;
+        UK_UNROLL for (int p = 0; p < UK_PANELS; p++) __builtin_prefetch(soon->weights[p] + left * UK_PANEL);
+    }
+    return left;
+}
+
+/* Sums of a register tile: rows x (panels * 16) of the product over k; `block` floats lead from 16 k's of the rows to the next 16. */
+UK_INLINE void multiply_tile(const int rows, const int panels, int32_t k, const float *a, int64_t block, const float *const *weights,
+                             const expected *soon, vec sum[UK_ROWS][TILE_VECTORS])
+{
+    int32_t places = soon ? soon->places : 0, lines = soon && SPREADS_WEIGHTS ? soon->lines : 0;
+    const int32_t some_places = k >= 256 ? 2 : k >= 128 ? 4 : 8, some_lines = lines > 0 ? (16 * lines + k - 1) / k : 0;
     const float *w[UK_PANELS];
     UK_UNROLL for (int p = 0; p < panels; p++) w[p] = weights[p];
     UK_UNROLL for (int r = 0; r < rows; r++)
         UK_UNROLL for (int v = 0; v < panels * VECTORS; v++) sum[r][v] = (vec){};
-#define UK_STEP(i)                                                                                                       \
-    {                                                                                                                    \
-        vec b[TILE_VECTORS];                                                                                             \
-        UK_UNROLL for (int v = 0; v < panels * VECTORS; v++)                                                             \
-            b[v] = load(w[v / VECTORS] + (i) * UK_PANEL + v % VECTORS * UK_LANES);                                       \
-        UK_UNROLL for (int r = 0; r < rows; r++)                                                                         \
-        {                                                                                                                \
-            vec x = UK_BROADCAST(a + r * 16 + (i));                                                                      \
-            UK_UNROLL for (int v = 0; v < panels * VECTORS; v++) sum[r][v] += x * b[v];                                  \
-        }                                                                                                                \
-    }
+    a += middle(rows) * 16;
     for (; k >= 16; k -= 16, a += block) {
-        _Pragma("clang loop unroll_count(4)") for (int i = 0; i < 16; i++) UK_STEP(i)
-        UK_UNROLL for (int p = 0; p < panels; p++) w[p] += 16 * UK_PANEL;
+        if (places > 0) places = ask_for_places(soon, places, some_places);
+        if (lines > 0) lines = ask_for_weights(soon, lines, some_lines);
+        for (const float *step = a; step != a + 16; step += 4) {
+            UK_HIDDEN(step); /* or they would be indexed, and a read that is indexed is an instruction of its own */
+            UK_UNROLL for (int i = 0; i < 4; i++) multiply_step(rows, panels, step, w, i, sum);
+            UK_UNROLL for (int p = 0; p < panels; p++) w[p] += 4 * UK_PANEL;
+        }
     }
-    for (int i = 0; i < k; i++) UK_STEP(i)
-#undef UK_STEP
+    for (int i = 0; i < k; i++) multiply_step(rows, panels, a, w, i, sum);
 }
 
-/* The product of a tile is stored at `to`, or added to what is there (`add`), or that is finished (`end`). */
+/* The product of a tile is stored at `to`, or added to what is there (`add`), or that is finished (`end`); `soon`: NULL for nothing. */
 UK_INLINE void tile(const int rows, const int panels, int32_t k, const float *a, int64_t block, const float *const *weights,
-                    float *to, int64_t to_stride, bool add, const ending *end)
+                    float *to, int64_t to_stride, bool add, const ending *end, const expected *soon)
 {
     vec sum[UK_ROWS][TILE_VECTORS];
-    multiply_tile(rows, panels, k, a, block, weights, sum);
+    multiply_tile(rows, panels, k, a, block, weights, soon, sum);
     if (add)
         UK_UNROLL for (int r = 0; r < rows; r++)
             UK_UNROLL for (int v = 0; v < panels * VECTORS; v++) sum[r][v] = load(to + r * to_stride + v * UK_LANES) + sum[r][v];
@@ -68,7 +130,7 @@ UK_INLINE void tile(const int rows, const int panels, int32_t k, const float *a,
 }
 
 typedef void tile_function(int32_t k, const float *a, int64_t block, const float *const *weights, float *to,
-                           int64_t to_stride, bool add, const ending *end);
+                           int64_t to_stride, bool add, const ending *end, const expected *soon);
 
 /* X for each height of a register tile. */
 #if UK_ROWS >= 14
@@ -79,12 +141,12 @@ typedef void tile_function(int32_t k, const float *a, int64_t block, const float
 #define UK_HEIGHTS(X) X(1) X(2)
 #endif
 
-#define UK_TILE(R, P)                                                                                                   \
+#define UK_TILE(R, P)                                                                                                  \
     static __attribute__((noinline)) void tile_##R##_##P(int32_t k, const float *a, int64_t block,                     \
                                                          const float *const *weights, float *to, int64_t to_stride,    \
-                                                         bool add, const ending *end)                                  \
+                                                         bool add, const ending *end, const expected *soon)            \
     {                                                                                                                  \
-        tile(R, P, k, a, block, weights, to, to_stride, add, end);                                                        \
+        tile(R, P, k, a, block, weights, to, to_stride, add, end, soon);                                               \
     }
 #if UK_PANELS == 2
 #define UK_TILES(R) UK_TILE(R, 1) UK_TILE(R, 2)
@@ -116,20 +178,32 @@ UK_INLINE int32_t cut_height(const cut *c, int32_t index) { return c->height + (
 /* Of `panels`, those that one register tile takes. */
 UK_INLINE int32_t panels_of_tile(int32_t panels) { return panels < UK_PANELS ? panels : UK_PANELS; }
 
-/* Weights of the next product: its panels, and how many of each; NULL: there is none. */
+/* Weights of the next product: its panels, and how many of each; no panels: there is none. */
 typedef struct next_weights {
-    const float *weights;
+    const float *panel[UK_PANELS];
     int32_t panels, products;
 } next_weights;
 
-/*
- * Asks for them, a `part` of `parts` while each tile of the product before is computed: the first tile that reads them would wait for
- * the last cache.
- */
-UK_INLINE void expect_weights(next_weights next, int64_t panel_floats, int32_t part, int32_t parts)
+/* Panels that lie together. */
+UK_INLINE next_weights weights_from(const float *first, int64_t panel_floats, int32_t panels, int32_t products)
 {
-    if (!next.weights) return;
-    int32_t k = next.products < UK_CHAIN ? next.products : UK_CHAIN, end = k * (part + 1) / parts;
-    for (int32_t p = 0; p < next.panels; p++)
-        for (int32_t i = k * part / parts; i < end; i++) __builtin_prefetch(next.weights + p * panel_floats + i * UK_PANEL);
+    next_weights next = {.panels = panels, .products = products < UK_CHAIN ? products : UK_CHAIN};
+    for (int32_t p = 0; p < panels; p++) next.panel[p] = first + p * panel_floats;
+    return next;
+}
+
+/*
+ * Asks for them, a `part` of `parts` with each tile of the product before, of k: the first tile that reads them would wait for the last
+ * cache. At once, where they are few; or else `soon`.
+ */
+UK_INLINE void expect_weights(const next_weights *next, int32_t part, int32_t parts, int32_t k, expected *soon)
+{
+    int32_t begin = next->products * part / parts, end = next->products * (part + 1) / parts;
+    bool are_few = !SPREADS_WEIGHTS || next->panels < UK_PANELS || (end - begin) * UK_PANELS * 8 <= k;
+    for (int32_t p = 0; p < next->panels; p++) {
+        soon->weights[p] = next->panel[p] + begin * UK_PANEL;
+        if (are_few)
+            for (int32_t i = begin; i < end; i++) __builtin_prefetch(next->panel[p] + i * UK_PANEL);
+    }
+    soon->lines = are_few ? 0 : end - begin;
 }

@@ -142,9 +142,9 @@ UK_INLINE void expect_rows(const ending *end, int32_t row, int32_t rows)
         }
 }
 
-/* Product m of a piece; `next`: weights of the one after it, NULL for none. */
+/* Product m of a piece; `next`: weights of the one after it. */
 UK_INLINE void multiply_quarters(const uk_conv *conv, const uk_strassen_pass *pass, const strassen_piece *piece, const cut *rows_cut,
-                                 int m, const float *packed, const float *const *next)
+                                 int m, const float *packed, const next_weights *next)
 {
     const float *weights[UK_PANELS];
     strassen_panels(conv, pass, piece->panel, piece->first, piece->half, m, weights);
@@ -155,9 +155,10 @@ UK_INLINE void multiply_quarters(const uk_conv *conv, const uk_strassen_pass *pa
         int32_t height = cut_height(rows_cut, t);
         for (int32_t i = 0; i < count; i++)
             if (targets[i].way == COMPLETES) expect_rows(targets[i].end, row, height);
-        for (int32_t p = 0; p < UK_PANELS && next; p++)
-            expect_weights((next_weights){next[p], 1, piece->half}, 0, t, rows_cut->tiles);
-        strassen_tiles[height - 1](piece->half, rows + row * 16, (int64_t)piece->pairs * 16, weights, targets, count, row);
+        expected soon;
+        soon.places = 0;
+        expect_weights(next, t, rows_cut->tiles, piece->half, &soon);
+        strassen_tiles[height - 1](piece->half, rows + row * 16, (int64_t)piece->pairs * 16, weights, targets, count, row, &soon);
         row += height;
     }
 }
@@ -184,11 +185,11 @@ static void strassen_job(const uk_exec *exec, const uk_conv *conv, const uk_stra
             piece.sums = piece.is_first && piece.is_last ? local : kept + (int64_t)piece.panel * UK_PANEL * UK_QUARTERS * pairs;
             for (int q = 0; q < UK_QUARTERS && piece.is_last; q++) find_ending(conv, &at, &piece, q, &piece.ends[q]);
             for (int m = 0; m < UK_STRASSEN_PRODUCTS; m++) {
-                const float *next[UK_PANELS];
                 int32_t next_panel = m + 1 < UK_STRASSEN_PRODUCTS ? piece.panel : piece.panel + UK_PANELS;
-                bool is_more = next_panel < panels;
-                if (is_more) strassen_panels(conv, pass, next_panel, piece.first, piece.half, (m + 1) % UK_STRASSEN_PRODUCTS, next);
-                multiply_quarters(conv, pass, &piece, &rows_cut, m, packed, is_more ? next : NULL);
+                next_weights next = {.panels = next_panel < panels ? UK_PANELS : 0, .products = piece.half};
+                if (next.panels > 0)
+                    strassen_panels(conv, pass, next_panel, piece.first, piece.half, (m + 1) % UK_STRASSEN_PRODUCTS, next.panel);
+                multiply_quarters(conv, pass, &piece, &rows_cut, m, packed, &next);
             }
         }
     }

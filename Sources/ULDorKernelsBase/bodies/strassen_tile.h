@@ -30,10 +30,10 @@ UK_INLINE void complete_row(const ending *end, int32_t row, const float *to, con
         }
 
 UK_INLINE void strassen_tile(const int rows, int32_t k, const float *a, int64_t block, const float *const *weights,
-                             const strassen_target *targets, int32_t count, int32_t row)
+                             const strassen_target *targets, int32_t count, int32_t row, const expected *soon)
 {
     vec sum[UK_ROWS][TILE_VECTORS];
-    multiply_tile(rows, UK_PANELS, k, a, block, weights, sum);
+    multiply_tile(rows, UK_PANELS, k, a, block, weights, soon, sum);
     for (int32_t t = 0; t < count; t++) {
         float *to = targets[t].to + row * TILE_WIDTH;
         switch (targets[t].way) {
@@ -49,14 +49,15 @@ UK_INLINE void strassen_tile(const int rows, int32_t k, const float *a, int64_t 
 #undef UK_STORE_ROWS
 
 typedef void strassen_tile_function(int32_t k, const float *a, int64_t block, const float *const *weights,
-                                    const strassen_target *targets, int32_t count, int32_t row);
+                                    const strassen_target *targets, int32_t count, int32_t row, const expected *soon);
 
 #define UK_STRASSEN_TILE(R)                                                                                            \
     static __attribute__((noinline)) void strassen_tile_##R(int32_t k, const float *a, int64_t block,                  \
                                                             const float *const *weights,                               \
-                                                            const strassen_target *targets, int32_t count, int32_t row) \
+                                                            const strassen_target *targets, int32_t count,             \
+                                                            int32_t row, const expected *soon)                         \
     {                                                                                                                  \
-        strassen_tile(R, k, a, block, weights, targets, count, row);                                                   \
+        strassen_tile(R, k, a, block, weights, targets, count, row, soon);                                             \
     }
 #define UK_STRASSEN_ENTRY(R) strassen_tile_##R,
 

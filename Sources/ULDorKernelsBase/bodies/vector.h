@@ -5,6 +5,8 @@ typedef int32_t vec_bits __attribute__((vector_size(UK_LANES * 4), aligned(4)));
 
 #define UK_INLINE static inline __attribute__((always_inline))
 #define UK_UNROLL _Pragma("clang loop unroll(full)")
+/* The compiler forgets what it knows of a pointer. */
+#define UK_HIDDEN(pointer) __asm__("" : "+r"(pointer))
 
 UK_INLINE vec load(const float *p) { return *(const vec *)p; }
 UK_INLINE void store(float *p, vec v) { *(vec *)p = v; }

@@ -72,7 +72,7 @@ static void weight_gradient_job(const uk_exec *exec, const uk_pixel_product *p, 
                 float *to = sums + ((int64_t)tap * panels + i) * UK_PANEL;
                 for (int32_t t = 0, r = 0; t < rows_cut.tiles; t++) {
                     int32_t height = cut_height(&rows_cut, t);
-                    tiles[height - 1][count - 1](k, a + r * 16, block, weights, to + r * width, width, chunk > begin, NULL);
+                    tiles[height - 1][count - 1](k, a + r * 16, block, weights, to + r * width, width, chunk > begin, NULL, NULL);
                     r += height;
                 }
             }

@@ -111,26 +111,30 @@ UK_INLINE void expect_outputs(const int side, const tile_pixels *to, int32_t pan
  * apart. `next` are the weights that the place after it begins with.
  */
 UK_INLINE void multiply_place(int32_t channels, int32_t count, int64_t block, int32_t panels, const float *rows,
-                              const float *filters, next_weights next, int64_t panel_floats, float *products)
+                              const float *filters, const next_weights *next, int64_t panel_floats, float *products)
 {
     cut tiles_cut = cut_rows(count);
     int64_t width = (int64_t)panels * UK_PANEL;
     for (int32_t first = 0; first < channels; first += UK_CHAIN) {
         int32_t k = channels - first < UK_CHAIN ? channels - first : UK_CHAIN;
         int32_t done = first + k;
-        next_weights further = next;
-        if (done < channels) further = (next_weights){filters + (int64_t)done * UK_PANEL, panels_of_tile(panels), channels - done};
+        next_weights further = *next;
+        if (done < channels)
+            further = weights_from(filters + (int64_t)done * UK_PANEL, panel_floats, panels_of_tile(panels), channels - done);
         for (int32_t panel = 0; panel < panels; panel += UK_PANELS) {
             int32_t together = panels_of_tile(panels - panel);
             const float *weights[UK_PANELS];
             for (int32_t p = 0; p < together; p++) weights[p] = filters + (panel + p) * panel_floats + (int64_t)first * UK_PANEL;
             int32_t left = panels - panel - together;
-            next_weights ahead = left > 0 ? (next_weights){weights[0] + together * panel_floats, panels_of_tile(left), k} : further;
+            next_weights ahead = further;
+            if (left > 0) ahead = weights_from(weights[0] + together * panel_floats, panel_floats, panels_of_tile(left), k);
             for (int32_t t = 0, row = 0; t < tiles_cut.tiles; t++) {
                 int32_t height = cut_height(&tiles_cut, t);
-                expect_weights(ahead, panel_floats, t, tiles_cut.tiles);
+                expected soon;
+                soon.places = 0;
+                expect_weights(&ahead, t, tiles_cut.tiles, k, &soon);
                 tiles[height - 1][together - 1](k, rows + (int64_t)first / 16 * block + row * 16, block, weights,
-                                                products + row * width + panel * UK_PANEL, width, first > 0, NULL);
+                                                products + row * width + panel * UK_PANEL, width, first > 0, NULL, &soon);
                 row += height;
             }
         }
@@ -181,13 +185,11 @@ UK_INLINE void transformed_job(const int side, const uk_exec *exec, const uk_con
             if (uk_is_stopping(exec)) return;
             row_range range = rows_at(side, conv, &order, point);
             if (range.begin == range.end) continue; /* no whole tile */
-            next_weights next = {own + (point + 1) * filter_plane, panels_of_tile(panels), channels};
-            if (point + 1 == places) {
-                next.weights = left > 0 ? own + (int64_t)panels * places * filter_plane : NULL;
-                next.panels = panels_of_tile(left);
-            }
+            bool is_last = point + 1 == places;
+            next_weights next = weights_from(own + (is_last ? (int64_t)panels * places : point + 1) * filter_plane, places * filter_plane,
+                                             panels_of_tile(is_last ? left : panels), channels);
             multiply_place(channels, range.end - range.begin, (int64_t)count * 16, panels,
-                           rows + point * row_plane + range.begin * 16, own + point * filter_plane, next, places * filter_plane,
+                           rows + point * row_plane + range.begin * 16, own + point * filter_plane, &next, places * filter_plane,
                            products + point * product_plane + range.begin * width);
         }
         finish_tiles(side, conv, begin, count, order, panel, panels, products);

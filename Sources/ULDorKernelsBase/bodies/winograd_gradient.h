@@ -57,7 +57,7 @@ static void winograd_gradient_job(const uk_tile_product *p, int32_t point, int32
         for (int32_t t = 0, r = 0; t < rows_cut.tiles; t++) {
             int32_t height = cut_height(&rows_cut, t);
             tiles[height - 1][count - 1](p->tiles, a + r * 16, out * 16, weights, to + (int64_t)r * channels + panel * UK_PANEL,
-                                         channels, add, NULL);
+                                         channels, add, NULL, NULL);
             r += height;
         }
     }

@@ -23,6 +23,7 @@ UK_INLINE void panels_job(const int side, const uk_exec *exec, const uk_conv *co
     int64_t product_plane = UK_WINOGRAD_ROWS(tiles, width);
     float *products = scratch, *filters = scratch + across * across * product_plane;
     tile_rows order = order_tiles(side, conv, 0, tiles);
+    const next_weights none = {.panels = 0};
     UK_UNROLL for (int y = 0; y < side + 2; y++)
     {
         if (uk_is_stopping(exec)) return;
@@ -33,7 +34,7 @@ UK_INLINE void panels_job(const int side, const uk_exec *exec, const uk_conv *co
             row_range range = rows_at(side, conv, &order, point);
             if (range.begin == range.end) continue; /* no whole tile */
             multiply_place(channels, range.end - range.begin, (int64_t)tiles * 16, panels, rows + point * row_plane + range.begin * 16,
-                           filters + x * plane, (next_weights){0}, across * plane,
+                           filters + x * plane, &none, across * plane,
                            products + point * product_plane + range.begin * width);
         }
     }
