@@ -36,7 +36,11 @@ static bool is_winograd_faster(const uk_table *table, const uk_conv *conv, int32
 static bool is_long(int32_t products) { return products > 4096; }
 
 /* Register tiles of a block at least, where blocks shrink: they alone pay for reading the weights, of which Winograd has the most. */
-static int32_t least_tiles(const uk_conv_plan *plan) { return plan->winograd_side > 0 ? 6 : 2; }
+static int32_t least_tiles(const uk_table *table, const uk_conv_plan *plan)
+{
+    enum { WINOGRAD_ROWS = 36 };
+    return plan->winograd_side > 0 ? (int32_t)up(WINOGRAD_ROWS, table->tile_rows) : 2;
+}
 
 /*
  * Cuts rows into blocks of at most `largest`, whole register tiles, and panels where there are too few rows for all threads. With
@@ -48,7 +52,7 @@ static void cut(uk_conv_plan *plan, const uk_table *table, int32_t panels, int32
     int64_t tiles = up(plan->rows, table->tile_rows), blocks = up(plan->rows, largest);
     plan->splits = 1;
     if (threads > 1 && tiles >= ENOUGH_TILES * (int64_t)threads) {
-        plan->blocks = uk_shrinking_blocks(tiles, largest / table->tile_rows, least_tiles(plan), threads);
+        plan->blocks = uk_shrinking_blocks(tiles, largest / table->tile_rows, least_tiles(table, plan), threads);
         return;
     }
     if (blocks > 0 && blocks < 4 * threads) { /* none: no regions */
