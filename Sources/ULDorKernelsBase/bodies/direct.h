@@ -158,11 +158,9 @@ static void direct_job(const uk_exec *exec, const uk_conv *conv, int64_t begin, 
                     here.out = at.out + row;
                     here.residual = end.residual ? end.residual + row : NULL;
                 }
-                expected soon;
-                soon.places = 0;
+                expected soon = expect_weights(&next, t, rows_cut.tiles, count);
                 if (is_whole && here.residual) expect_residuals(&here, height, &soon);
                 else if (is_last) expect_tile(conv, &at, row, height, panel, panels);
-                expect_weights(&next, t, rows_cut.tiles, count, &soon);
                 tiles[height - 1][panels - 1](count, packed + row * 16, (int64_t)rows * 16, weights, to, stride, first > 0,
                                               is_whole ? &here : NULL, &soon);
                 if (is_last && !is_whole) finish_tile(conv, &at, row, height, panel, panels, to, stride);

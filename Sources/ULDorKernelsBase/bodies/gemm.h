@@ -17,10 +17,10 @@ typedef struct ending {
 /* sum += a row's float in all lanes * weights. UK_MULTIPLY_ADD does it in one instruction, with a read for each vector of weights. */
 #ifdef UK_MULTIPLY_ADD
 /* Of seven rows three: reads and instructions are both few then. */
-UK_INLINE bool is_read_for_each(const int row) { return row % 7 == 2 || row % 7 == 4 || row % 7 == 6; }
+UK_INLINE bool is_read_per_vector(const int row) { return row % 7 == 2 || row % 7 == 4 || row % 7 == 6; }
 #else
 #define UK_MULTIPLY_ADD(sum, weights, p) (sum) += UK_BROADCAST(p) * (weights)
-UK_INLINE bool is_read_for_each(const int row) { return row < 0; }
+UK_INLINE bool is_read_per_vector(const int row) { return row < 0; }
 #endif
 
 /* The row that the others are reached from: displacements, and with them instructions, are short. */
@@ -34,7 +34,7 @@ UK_INLINE void multiply_step(const int rows, const int panels, const float *from
     UK_UNROLL for (int v = 0; v < panels * VECTORS; v++) b[v] = load(w[v / VECTORS] + k * UK_PANEL + v % VECTORS * UK_LANES);
     UK_UNROLL for (int r = 0; r < rows; r++) {
         const float *factor = from + (r - middle(rows)) * 16 + k;
-        if (is_read_for_each(r)) {
+        if (is_read_per_vector(r)) {
             UK_UNROLL for (int v = 0; v < panels * VECTORS; v++) UK_MULTIPLY_ADD(sum[r][v], b[v], factor);
         } else {
             vec x = UK_BROADCAST(factor);
@@ -56,26 +56,15 @@ typedef struct expected {
     const float *weights[UK_PANELS];
 } expected;
 
-/* Asks for some of the `left` places that come last; how many are left then. */
-UK_INLINE int32_t ask_for_places(const expected *soon, int32_t left, int32_t some)
+/* Asks for some of the `left` places, or lines of weights, that come last; how many are left then. */
+UK_INLINE int32_t ask_for(const expected *soon, const bool are_weights, int32_t left, int32_t some)
 {
     int32_t end = left > some ? left - some : 0;
     _Pragma("clang loop unroll(disable)") while (left > end)
     {
         left--;
-        UK_UNROLL for (int p = 0; p < UK_PANELS; p++) __builtin_prefetch(soon->place[left] + p * UK_PANEL);
-    }
-    return left;
-}
-
-/* The same of the last lines of the weights. */
-UK_INLINE int32_t ask_for_weights(const expected *soon, int32_t left, int32_t some)
-{
-    int32_t end = left > some ? left - some : 0;
-    _Pragma("clang loop unroll(disable)") while (left > end)
-    {
-        left--;
-        UK_UNROLL for (int p = 0; p < UK_PANELS; p++) __builtin_prefetch(soon->weights[p] + left * UK_PANEL);
+        UK_UNROLL for (int p = 0; p < UK_PANELS; p++)
+            __builtin_prefetch(are_weights ? soon->weights[p] + left * UK_PANEL : soon->place[left] + p * UK_PANEL);
     }
     return left;
 }
@@ -85,6 +74,7 @@ UK_INLINE void multiply_tile(const int rows, const int panels, int32_t k, const 
                              const expected *soon, vec sum[UK_ROWS][TILE_VECTORS])
 {
     int32_t places = soon ? soon->places : 0, lines = soon && SPREADS_WEIGHTS ? soon->lines : 0;
+    /* Without a division: small tiles have places, too. */
     const int32_t some_places = k >= 256 ? 2 : k >= 128 ? 4 : 8, some_lines = lines > 0 ? (16 * lines + k - 1) / k : 0;
     const float *w[UK_PANELS];
     UK_UNROLL for (int p = 0; p < panels; p++) w[p] = weights[p];
@@ -92,8 +82,8 @@ UK_INLINE void multiply_tile(const int rows, const int panels, int32_t k, const 
         UK_UNROLL for (int v = 0; v < panels * VECTORS; v++) sum[r][v] = (vec){};
     a += middle(rows) * 16;
     for (; k >= 16; k -= 16, a += block) {
-        if (places > 0) places = ask_for_places(soon, places, some_places);
-        if (lines > 0) lines = ask_for_weights(soon, lines, some_lines);
+        if (places > 0) places = ask_for(soon, false, places, some_places);
+        if (lines > 0) lines = ask_for(soon, true, lines, some_lines);
         for (const float *step = a; step != a + 16; step += 4) {
             UK_HIDDEN(step); /* or they would be indexed, and a read that is indexed is an instruction of its own */
             UK_UNROLL for (int i = 0; i < 4; i++) multiply_step(rows, panels, step, w, i, sum);
@@ -194,16 +184,19 @@ UK_INLINE next_weights weights_from(const float *first, int64_t panel_floats, in
 
 /*
  * Asks for them, a `part` of `parts` with each tile of the product before, of k: the first tile that reads them would wait for the last
- * cache. At once, where they are few; or else `soon`.
+ * cache. At once, where they are few; or else while that tile is computed, as what is returned says: no places yet.
  */
-UK_INLINE void expect_weights(const next_weights *next, int32_t part, int32_t parts, int32_t k, expected *soon)
+UK_INLINE expected expect_weights(const next_weights *next, int32_t part, int32_t parts, int32_t k)
 {
+    expected soon;
+    soon.places = 0;
     int32_t begin = next->products * part / parts, end = next->products * (part + 1) / parts;
     bool are_few = !SPREADS_WEIGHTS || next->panels < UK_PANELS || (end - begin) * UK_PANELS * 8 <= k;
     for (int32_t p = 0; p < next->panels; p++) {
-        soon->weights[p] = next->panel[p] + begin * UK_PANEL;
+        soon.weights[p] = next->panel[p] + begin * UK_PANEL;
         if (are_few)
             for (int32_t i = begin; i < end; i++) __builtin_prefetch(next->panel[p] + i * UK_PANEL);
     }
-    soon->lines = are_few ? 0 : end - begin;
+    soon.lines = are_few ? 0 : end - begin;
+    return soon;
 }

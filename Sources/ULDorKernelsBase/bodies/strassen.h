@@ -155,9 +155,7 @@ UK_INLINE void multiply_quarters(const uk_conv *conv, const uk_strassen_pass *pa
         int32_t height = cut_height(rows_cut, t);
         for (int32_t i = 0; i < count; i++)
             if (targets[i].way == COMPLETES) expect_rows(targets[i].end, row, height);
-        expected soon;
-        soon.places = 0;
-        expect_weights(next, t, rows_cut->tiles, piece->half, &soon);
+        expected soon = expect_weights(next, t, rows_cut->tiles, piece->half);
         strassen_tiles[height - 1](piece->half, rows + row * 16, (int64_t)piece->pairs * 16, weights, targets, count, row, &soon);
         row += height;
     }

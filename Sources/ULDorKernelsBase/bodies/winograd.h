@@ -130,9 +130,7 @@ UK_INLINE void multiply_place(int32_t channels, int32_t count, int64_t block, in
             if (left > 0) ahead = weights_from(weights[0] + together * panel_floats, panel_floats, panels_of_tile(left), k);
             for (int32_t t = 0, row = 0; t < tiles_cut.tiles; t++) {
                 int32_t height = cut_height(&tiles_cut, t);
-                expected soon;
-                soon.places = 0;
-                expect_weights(&ahead, t, tiles_cut.tiles, k, &soon);
+                expected soon = expect_weights(&ahead, t, tiles_cut.tiles, k);
                 tiles[height - 1][together - 1](k, rows + (int64_t)first / 16 * block + row * 16, block, weights,
                                                 products + row * width + panel * UK_PANEL, width, first > 0, NULL, &soon);
                 row += height;
