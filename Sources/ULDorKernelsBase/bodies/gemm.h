@@ -165,6 +165,25 @@ static cut cut_rows(int32_t rows)
 
 UK_INLINE int32_t cut_height(const cut *c, int32_t index) { return c->height + (index < c->taller); }
 
+/* Where a row lies among rows that are packed a register tile after another: each tile is [k / 16][row of the tile][16]. */
+typedef struct packed_row {
+    int64_t offset, block; /* in floats: of its first 16 products; from those to the next 16 */
+    int32_t tile, left;    /* its tile; rows that this tile has from it on */
+} packed_row;
+
+/* `k` is a multiple of 16. */
+UK_INLINE packed_row packed_row_of(const cut *c, int32_t row, int32_t k)
+{
+    int32_t taller_rows = c->taller * (c->height + 1);
+    bool is_taller = row < taller_rows;
+    int32_t height = c->height + is_taller, before = is_taller ? 0 : taller_rows;
+    int32_t index = (row - before) / height, first = before + index * height;
+    return (packed_row){.offset = (int64_t)first * k + (row - first) * 16,
+                        .block = height * 16,
+                        .tile = index + (is_taller ? 0 : c->taller),
+                        .left = first + height - row};
+}
+
 /* Of `panels`, those that one register tile takes. */
 UK_INLINE int32_t panels_of_tile(int32_t panels) { return panels < UK_PANELS ? panels : UK_PANELS; }
 

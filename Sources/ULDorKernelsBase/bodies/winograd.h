@@ -15,27 +15,29 @@ UK_INLINE void transform_filters(const int side, const int top, const int bottom
         winograd_filter(side, top, bottom, from + c * UK_PANEL, (int64_t)conv->channels * UK_PANEL, to + c * UK_PANEL, plane);
 }
 
-/* Tiles of a block of `all` to [places][channels / 16][row][16]; false where the call is to stop. */
+/* Tiles of a block of `all` to [places][packed rows]; false where the call is to stop. */
 UK_INLINE bool transform_tiles(const int side, const uk_exec *exec, const uk_conv *conv, int64_t begin, int32_t count, tile_rows rows,
                                int32_t all, float *to)
 {
     int64_t plane = UK_WINOGRAD_ROWS(all, conv->channels);
     const float *pixels[2][36];
+    const cut rows_cut = cut_rows(all);
     place at = place_of(side, conv, begin);
     find_tile(side, conv, at, pixels[0]);
     for (int32_t t = 0; t < count; t++) {
         if (t % 8 == 0 && uk_is_stopping(exec)) return false;
         const float **from = pixels[t % 2], **next = pixels[(t + 1) % 2];
         tile_shape shape = shape_at(side, conv, at);
-        float *row = to + rows.first[shape.kind]++ * 16;
+        packed_row row = packed_row_of(&rows_cut, rows.first[shape.kind]++, conv->channels);
         if (t + 1 < count) at = place_after(side, conv, at);
         find_tile(side, conv, at, next);
         for (int32_t c = 0; c < conv->channels; c += 16) {
             /* Pixels lie a row of channels apart, which no hardware prefetcher follows; a tile's first two columns are shared. */
             UK_UNROLL for (int y = 0; y < side + 2; y++)
                 UK_UNROLL for (int x = 2; x < side + 2; x++) __builtin_prefetch(next[y * (side + 2) + x] + c);
-            if (shape.kind == WHOLE) winograd_input(side, from, c, row + (int64_t)c * all, plane);
-            else winograd_edge_input(shape.height, shape.width, from, c, row + (int64_t)c * all, plane);
+            float *to_row = to + row.offset + c / 16 * row.block;
+            if (shape.kind == WHOLE) winograd_input(side, from, c, to_row, plane);
+            else winograd_edge_input(shape.height, shape.width, from, c, to_row, plane);
         }
     }
     return true;
@@ -107,13 +109,15 @@ UK_INLINE void expect_outputs(const int side, const tile_pixels *to, int32_t pan
 }
 
 /*
- * The products at one place: `count` rows, `block` floats from 16 of their channels to the next, times `panels` panels, `panel_floats`
- * apart. `next` are the weights that the place after it begins with.
+ * The products at one place of a block of `all` rows: of those that have it, times `panels` panels, `panel_floats` apart. `next` are the
+ * weights that the place after it begins with.
  */
-UK_INLINE void multiply_place(int32_t channels, int32_t count, int64_t block, int32_t panels, const float *rows,
+UK_INLINE void multiply_place(int32_t channels, int32_t all, row_range range, int32_t panels, const float *rows,
                               const float *filters, const next_weights *next, int64_t panel_floats, float *products)
 {
-    cut tiles_cut = cut_rows(count);
+    cut rows_cut = cut_rows(all);
+    int32_t first_tile = packed_row_of(&rows_cut, range.begin, channels).tile;
+    int32_t count = packed_row_of(&rows_cut, range.end - 1, channels).tile + 1 - first_tile;
     int64_t width = (int64_t)panels * UK_PANEL;
     for (int32_t first = 0; first < channels; first += UK_CHAIN) {
         int32_t k = channels - first < UK_CHAIN ? channels - first : UK_CHAIN;
@@ -128,10 +132,11 @@ UK_INLINE void multiply_place(int32_t channels, int32_t count, int64_t block, in
             int32_t left = panels - panel - together;
             next_weights ahead = further;
             if (left > 0) ahead = weights_from(weights[0] + together * panel_floats, panel_floats, panels_of_tile(left), k);
-            for (int32_t t = 0, row = 0; t < tiles_cut.tiles; t++) {
-                int32_t height = cut_height(&tiles_cut, t);
-                expected soon = expect_weights(&ahead, t, tiles_cut.tiles, k);
-                tiles[height - 1][together - 1](k, rows + (int64_t)first / 16 * block + row * 16, block, weights,
+            for (int32_t row = range.begin; row < range.end;) {
+                packed_row at = packed_row_of(&rows_cut, row, channels);
+                int32_t height = at.left < range.end - row ? at.left : range.end - row;
+                expected soon = expect_weights(&ahead, at.tile - first_tile, count, k);
+                tiles[height - 1][together - 1](k, rows + at.offset + first / 16 * at.block, at.block, weights,
                                                 products + row * width + panel * UK_PANEL, width, first > 0, NULL, &soon);
                 row += height;
             }
@@ -186,9 +191,8 @@ UK_INLINE void transformed_job(const int side, const uk_exec *exec, const uk_con
             bool is_last = point + 1 == places;
             next_weights next = weights_from(own + (is_last ? (int64_t)panels * places : point + 1) * filter_plane, places * filter_plane,
                                              panels_of_tile(is_last ? left : panels), channels);
-            multiply_place(channels, range.end - range.begin, (int64_t)count * 16, panels,
-                           rows + point * row_plane + range.begin * 16, own + point * filter_plane, &next, places * filter_plane,
-                           products + point * product_plane + range.begin * width);
+            multiply_place(channels, count, range, panels, rows + point * row_plane, own + point * filter_plane, &next,
+                           places * filter_plane, products + point * product_plane);
         }
         finish_tiles(side, conv, begin, count, order, panel, panels, products);
     }

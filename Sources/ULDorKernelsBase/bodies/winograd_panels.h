@@ -33,9 +33,8 @@ UK_INLINE void panels_job(const int side, const uk_exec *exec, const uk_conv *co
             int32_t point = y * across + x;
             row_range range = rows_at(side, conv, &order, point);
             if (range.begin == range.end) continue; /* no whole tile */
-            multiply_place(channels, range.end - range.begin, (int64_t)tiles * 16, panels, rows + point * row_plane + range.begin * 16,
-                           filters + x * plane, &none, across * plane,
-                           products + point * product_plane + range.begin * width);
+            multiply_place(channels, tiles, range, panels, rows + point * row_plane, filters + x * plane, &none, across * plane,
+                           products + point * product_plane);
         }
     }
     finish_tiles(side, conv, 0, tiles, order, panel, panels, products);
