@@ -61,13 +61,17 @@ static double time_layer(const uk_exec *exec, const uk_table *table, const layer
         free(conv.input.data);
         conv.input = map_of(filled((int64_t)(l->size + 6) * (l->size + 6) * 3 + 64), l->size + 6, 3);
     }
-    if (l->residual) conv.residual = map_of(filled(out_count), out / l->residual, l->out_channels);
+    /* As in the network: a block's sum is written where its residual is. */
+    bool is_in_place = l->residual == 1;
+    if (is_in_place) conv.residual = conv.output;
+    else if (l->residual) conv.residual = map_of(filled(out_count), out / l->residual, l->out_channels);
     uk_conv_plan plan = uk_plan_convolution(table, &conv, exec->threads, algorithms);
     *chosen = choice_of(&plan);
     work w = {exec, table, conv, plan, filled(plan.scratch_floats)};
     double seconds = is_done[*chosen] ? NAN : time_call(convolve, &w);
     is_done[*chosen] = true;
-    free(conv.input.data), free(conv.output.data), free(w.scratch), free(conv.residual.data);
+    free(conv.input.data), free(conv.output.data), free(w.scratch);
+    if (!is_in_place) free(conv.residual.data);
     free((void *)conv.packed), free((void *)conv.bias);
     return seconds;
 }
