@@ -43,15 +43,18 @@ UK_INLINE void multiply_step(const int rows, const int panels, const float *from
     }
 }
 
-/* A tile of one panel asks for few of the next weights: at once. */
-enum { SPREADS_WEIGHTS = UK_PANELS > 1 };
+/*
+ * A tile of one panel asks for few of the next weights: at once. Where they are asked for bit by bit it is every second line, whose
+ * neighbour comes to the second cache with it.
+ */
+enum { SPREADS_WEIGHTS = UK_PANELS > 1, LINES_APART = 2 };
 
 /*
  * What is asked for while a tile is computed, some every 16 k's: what its end reads and writes, and weights of the next product. A core
  * waits for no more than ten lines or so at once, and all together would hold it up.
  */
 typedef struct expected {
-    int32_t places, lines;           /* how many of both; lines of each panel */
+    int32_t places, lines;           /* how many of both; lines of each panel, LINES_APART */
     const float *place[2 * UK_ROWS]; /* as many lines as a tile is wide */
     const float *weights[UK_PANELS];
 } expected;
@@ -64,7 +67,7 @@ UK_INLINE int32_t ask_for(const expected *soon, const bool are_weights, int32_t 
     {
         left--;
         UK_UNROLL for (int p = 0; p < UK_PANELS; p++)
-            __builtin_prefetch(are_weights ? soon->weights[p] + left * UK_PANEL : soon->place[left] + p * UK_PANEL);
+            __builtin_prefetch(are_weights ? soon->weights[p] + left * LINES_APART * UK_PANEL : soon->place[left] + p * UK_PANEL);
     }
     return left;
 }
@@ -216,6 +219,6 @@ UK_INLINE expected expect_weights(const next_weights *next, int32_t part, int32_
         if (are_few)
             for (int32_t i = begin; i < end; i++) __builtin_prefetch(next->panel[p] + i * UK_PANEL);
     }
-    soon.lines = are_few ? 0 : end - begin;
+    soon.lines = are_few ? 0 : (end - begin) / LINES_APART;
     return soon;
 }
