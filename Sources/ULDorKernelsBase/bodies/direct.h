@@ -31,9 +31,24 @@ static void find_pixels(const uk_conv *conv, int64_t begin, int32_t rows, job_pi
 /* Product `index` of row r: where it is read, zeros outside of the input. */
 UK_INLINE const float *source_of(const uk_conv *conv, const job_pixels *at, int32_t r, int32_t tap, int32_t channel)
 {
-    int32_t y = at->top[r] + tap / conv->kernel_w, x = at->left[r] + tap % conv->kernel_w;
+    bool is_column = conv->kernel_w == 1;
+    int32_t y = at->top[r] + (is_column ? tap : tap / conv->kernel_w), x = at->left[r] + (is_column ? 0 : tap % conv->kernel_w);
     bool inside = y >= 0 && y < conv->input.height && x >= 0 && x < conv->input.width;
     return inside ? at->origin[r] + y * conv->input.row_stride + x * conv->input.pixel_stride + channel : uk_zeros;
+}
+
+/* Floats of one tap: they are few, and the last vector overlaps the one before it. */
+UK_INLINE void copy_some(float *to, const float *from, int32_t count)
+{
+    if (count < UK_LANES) {
+        memcpy(to, from, (size_t)count * sizeof *to);
+        return;
+    }
+    for (int32_t i = 0; i < count - UK_LANES; i += UK_LANES) {
+        UK_HIDDEN(from); /* or the loop would become a call, which takes longer */
+        store(to + i, load(from + i));
+    }
+    store(to + count - UK_LANES, load(from + count - UK_LANES));
 }
 
 /* Products [first, first + count) of every row, as gemm.h wants them. */
@@ -56,7 +71,7 @@ static void pack_rows(const uk_conv *conv, const job_pixels *at, int32_t rows, i
                     UK_UNROLL for (int v = 0; v < VECTORS; v++) store(block + v * UK_LANES, load(from + i + v * UK_LANES));
                 }
             } else {
-                memcpy(together + done, from, (size_t)length * sizeof *from);
+                copy_some(together + done, from, length);
             }
             done += length;
         }
