@@ -6,7 +6,7 @@
 set -eu
 python=${PYTHON:-${VENV:-.venv}/bin/python} dir=${DIR:-build/weights} output=${OUTPUT:-share/uldor-demo.safetensors}
 threads=${THREADS:-$(nproc)}
-# With AVX-512 numpy rounds a few pixels of a phantom differently than with AVX2; without it, the phantoms are the same on both.
+# numpy's AVX-512 rounds a few pixels of a phantom differently than its AVX2.
 export NPY_DISABLE_CPU_FEATURES="X86_V4 AVX512_ICL AVX512_SPR"
 mkdir -p "$dir"
 # Its tables are written last.

@@ -28,17 +28,16 @@ static void find_pixels(const uk_conv *conv, int64_t begin, int32_t rows, job_pi
     }
 }
 
-/* Product `index` of row r: where it is read, zeros outside of the input. */
-UK_INLINE const float *source_of(const uk_conv *conv, const job_pixels *at, int32_t r, int32_t tap, int32_t channel)
+/* Row r's inputs at a tap, from a channel on: where they are read, zeros outside of the input. */
+UK_INLINE const float *source_of(const uk_conv *conv, const job_pixels *at, int32_t r, int32_t tap_y, int32_t tap_x, int32_t channel)
 {
-    bool is_column = conv->kernel_w == 1;
-    int32_t y = at->top[r] + (is_column ? tap : tap / conv->kernel_w), x = at->left[r] + (is_column ? 0 : tap % conv->kernel_w);
+    int32_t y = at->top[r] + tap_y, x = at->left[r] + tap_x;
     bool inside = y >= 0 && y < conv->input.height && x >= 0 && x < conv->input.width;
     return inside ? at->origin[r] + y * conv->input.row_stride + x * conv->input.pixel_stride + channel : uk_zeros;
 }
 
 /* Floats of one tap: they are few, and the last vector overlaps the one before it. */
-UK_INLINE void copy_some(float *to, const float *from, int32_t count)
+UK_INLINE void copy_tap(float *to, const float *from, int32_t count)
 {
     if (count < UK_LANES) {
         memcpy(to, from, (size_t)count * sizeof *to);
@@ -56,12 +55,13 @@ static void pack_rows(const uk_conv *conv, const job_pixels *at, int32_t rows, i
 {
     int32_t channels = conv->channels;
     bool whole = channels % 16 == 0 && count % 16 == 0;
+    int32_t first_y = first / channels / conv->kernel_w, first_x = first / channels % conv->kernel_w;
     for (int32_t r = 0; r < rows; r++) {
         float together[UK_CHAIN + 16];
-        int32_t tap = first / channels, c = first % channels;
-        for (int32_t done = 0; done < count; tap++, c = 0) {
+        int32_t tap_y = first_y, tap_x = first_x, c = first % channels;
+        for (int32_t done = 0; done < count; c = 0) {
             int32_t length = channels - c < count - done ? channels - c : count - done;
-            const float *from = source_of(conv, at, r, tap, c);
+            const float *from = source_of(conv, at, r, tap_y, tap_x, c);
             if (whole) {
                 /* Rows lie far apart; what the hardware has not noticed of a row four further on is asked for here. */
                 const float *ahead = from + 4 * conv->stride * conv->input.pixel_stride;
@@ -71,9 +71,10 @@ static void pack_rows(const uk_conv *conv, const job_pixels *at, int32_t rows, i
                     UK_UNROLL for (int v = 0; v < VECTORS; v++) store(block + v * UK_LANES, load(from + i + v * UK_LANES));
                 }
             } else {
-                copy_some(together + done, from, length);
+                copy_tap(together + done, from, length);
             }
             done += length;
+            if (++tap_x == conv->kernel_w) tap_x = 0, tap_y++;
         }
         if (whole) continue;
         memset(together + count, 0, 16 * sizeof *together);

@@ -1,7 +1,7 @@
 /*
  * The one matrix product: a block of rows times panels of weights. Rows are packed [k / 16][row][16], so that every row
  * of a tile is a constant away from the first and one pointer reaches them all; weights are [k][UK_PANEL] a panel.
- * A direct convolution packs its pixels' neighbourhoods like this, Winograd writes its transformed tiles like this.
+ * A direct convolution packs its pixels' neighbourhoods like this; Winograd writes its transformed tiles like this, a register tile after another.
  */
 enum { TILE_VECTORS = UK_PANELS * VECTORS, TILE_WIDTH = UK_PANELS * UK_PANEL };
 
@@ -54,7 +54,7 @@ enum { SPREADS_WEIGHTS = UK_PANELS > 1, LINES_APART = 2 };
  * waits for no more than ten lines or so at once, and all together would hold it up.
  */
 typedef struct expected {
-    int32_t places, lines;           /* how many of both; lines of each panel, LINES_APART */
+    int32_t places, lines;           /* how many of both; of each panel as many lines, LINES_APART from each other */
     const float *place[2 * UK_ROWS]; /* as many lines as a tile is wide */
     const float *weights[UK_PANELS];
 } expected;

@@ -53,7 +53,7 @@ static void find_pairs(const uk_conv *conv, int64_t begin, int32_t pairs, job_pi
     for (int32_t r = 0; r < 2 * pairs; r++) {
         int32_t to = r % 2 * pairs + r / 2;
         bool is_there = r < there;
-        at->origin[to] = source_of(conv, &all, is_there ? r : r - 1, 0, 0);
+        at->origin[to] = source_of(conv, &all, is_there ? r : r - 1, 0, 0, 0);
         at->out[to] = is_there ? all.out[r] : NULL;
         at->residual[to] = is_there ? all.residual[r] : NULL;
     }
