@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Rounding of Winograd's F(4 x 4, 3 x 3) for several sets of points, of F(2 x 2, 3 x 3), and the searches that chose the library's.
+"""Rounding of Winograd's F(4 x 4, 3 x 3) for several sets of points, of F(2 x 2, 3 x 3) and F(6 x 6, 3 x 3), and the searches that chose the library's.
 
     python bench/winograd_points.py              # the table of docs/performance.md
     python bench/winograd_points.py --search     # pairs +-a, +-b among multiples of 1/8, best first
@@ -24,7 +24,8 @@ Rows = List[List[Fraction]]
 TAPS = 3
 LIBRARY = (0, Fraction(5, 8), Fraction(-5, 8), Fraction(3, 2), Fraction(-3, 2))
 SETS = [(0, 1, -1, 2, -2), (0, 1, -1, 2, Fraction(-1, 2)), (0, Fraction(3, 4), Fraction(-3, 4), Fraction(3, 2), Fraction(-3, 2)), LIBRARY,
-        (0, 1, -1)]
+        (0, 1, -1), (0, Fraction(1, 2), Fraction(-1, 2), 1, -1, 2, -2)]
+OTHER_TILES = {3: ": F(2 x 2, 3 x 3)", 7: ": F(6 x 6, 3 x 3)"}
 
 
 def _times(a: Sequence[Fraction], b: Sequence[Fraction]) -> List[Fraction]:
@@ -135,7 +136,7 @@ def main() -> None:
     print("| points (and infinity) | 64 channels, rms / largest | 256 | 512 |\n|---|---|---|---|")
     for points in [*SETS, ()]:
         cells = [" / ".join(f"{value:.1e}" for value in error(points, channels, 128, 8)) for channels in (64, 256, 512)]
-        name = ", ".join(str(point) for point in points) + (": F(2 x 2, 3 x 3)" if len(points) == 3 else "")
+        name = ", ".join(str(point) for point in points) + OTHER_TILES.get(len(points), "")
         print(f"| {name or 'direct'} | {' | '.join(cells)} |")
 
 
