@@ -68,13 +68,13 @@ int64_t uk_to_float(int32_t type, const void *from, int64_t count, float *to)
  */
 #define UK_FOR_PLANES(put)                                                                                             \
     do {                                                                                                               \
-        enum { TOGETHER = 16 };                                                                                        \
+        enum { TOGETHER = UK_PANEL };                                                                                  \
         int64_t area = (int64_t)map->height * map->width;                                                              \
         for (int32_t first = 0; first < channels; first += TOGETHER) {                                                 \
             int32_t count = channels - first < TOGETHER ? channels - first : TOGETHER;                                 \
             for (int32_t y = 0; y < map->height; y++)                                                                  \
                 for (int32_t x = 0; x < map->width; x++) {                                                             \
-                    float *pixel = map->data + y * map->row_stride + x * map->pixel_stride + first;                    \
+                    float *pixel = map->data + y * map->row_stride + x * map->pixel_stride + uk_channel(map, first);   \
                     int64_t place = first * area + (int64_t)y * map->width + x;                                        \
                     for (int32_t c = 0; c < count; c++) put;                                                           \
                 }                                                                                                      \

@@ -78,8 +78,8 @@ static uk_conv_plan plan_direct(const uk_table *table, const uk_conv *conv, int3
     uk_conv_plan plan = {0};
     int32_t products = uk_products(conv), panels = uk_all_panels(conv);
     plan.rows = (int64_t)conv->batch * conv->output.height * conv->output.width;
-    /* The rows' piece stays in the second cache. */
-    int32_t largest = whole_tiles(table, is_long(products) ? 250 : 112);
+    /* The rows' piece stays in the second cache, which is larger where there is AVX-512. */
+    int32_t largest = whole_tiles(table, is_long(products) ? 250 : has_avx512(table) ? 224 : 112);
     cut(&plan, table, panels, largest, threads);
     int64_t rows = least(plan.rows, largest);
     plan.worker_floats = rows * UK_CHAIN + (products > UK_CHAIN ? rows * panels * UK_PANEL : 0);

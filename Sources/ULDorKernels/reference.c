@@ -15,12 +15,12 @@ void uk_convolve_reference(const uk_conv *conv, const float *weights)
                                 int32_t iy = y * conv->stride - conv->pad + ky, ix = x * conv->stride - conv->pad + kx;
                                 if (iy < 0 || iy >= in->height || ix < 0 || ix >= in->width) continue;
                                 sum += (double)*w * in->data[n * in->image_stride + iy * in->row_stride +
-                                                             ix * in->pixel_stride + c];
+                                                             ix * in->pixel_stride + uk_channel(in, c)];
                             }
                     if (add->data)
                         sum += add->data[n * add->image_stride + (int64_t)y * add->height / out->height * add->row_stride +
-                                         (int64_t)x * add->width / out->width * add->pixel_stride + o];
-                    out->data[n * out->image_stride + y * out->row_stride + x * out->pixel_stride + o] =
+                                         (int64_t)x * add->width / out->width * add->pixel_stride + uk_channel(add, o)];
+                    out->data[n * out->image_stride + y * out->row_stride + x * out->pixel_stride + uk_channel(out, o)] =
                         (float)(conv->relu && sum < 0 ? 0 : sum);
                 }
 }

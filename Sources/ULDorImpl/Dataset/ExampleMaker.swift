@@ -100,7 +100,7 @@ final class ExampleMaker: ExampleWorker {
         var map = uk_map(
             data: example.input.base + firstRow * row + firstColumn * channels, image_stride: 0,
             row_stride: Int64(variation.flipsY ? -row : row), pixel_stride: Int64(variation.flipsX ? -channels : channels),
-            height: Int32(size.height), width: Int32(size.width))
+            height: Int32(size.height), width: Int32(size.width), group_stride: 0)
         uk_from_planes(planes, Int32(channels), &map)
     }
 

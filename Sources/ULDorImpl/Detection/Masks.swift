@@ -16,10 +16,13 @@ extension MaskHead {
                 // From where masks begin to where outlines do (Detector.forward).
                 let part = 0.65 + 0.32 * Double(first) / Double(count)
                 try execution.report(part, "mask features")
-                let features = try pooler.forward(pyramid, boxes, count: batch, execution)
+                let room = try execution.hiddenMap(batch, Self.pooled, Self.pooled, pyramid.p2.channels)
+                var features = room
+                features.groupStride = 0
+                try pooler.forward(pyramid, boxes, into: features, execution)
                 let logits = try execution.map(batch, size, size, classes)
                 try execution.report(part, "mask head")
-                try forward(features, into: logits, execution)
+                try forward(features, room: room, into: logits, execution)
                 guard !execution.isMeasuring else { return }
                 for index in 0..<batch {
                     let classIndex = Int(detections[first + index].classIndex)

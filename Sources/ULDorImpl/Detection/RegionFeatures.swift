@@ -35,6 +35,15 @@ struct RegionPooler {
         _ pyramid: Pyramid, _ boxes: UnsafePointer<Box>, count: Int, _ execution: Execution
     ) throws(ULDorError) -> FeatureMap {
         let output = try execution.map(count, pooled, pooled, pyramid.p2.channels)
+        try forward(pyramid, boxes, into: output, execution)
+        return output
+    }
+
+    /// The same of as many boxes as the map has room for.
+    func forward(
+        _ pyramid: Pyramid, _ boxes: UnsafePointer<Box>, into output: FeatureMap, _ execution: Execution
+    ) throws(ULDorError) {
+        let count = output.batch
         try execution.scratch { () throws(ULDorError) in
             let rois: UnsafeMutablePointer<uk_roi> = try execution.take(count: count)
             guard !execution.isMeasuring else { return }
@@ -42,7 +51,6 @@ struct RegionPooler {
             let table = execution.table
             try execution.run { uk_roi_align($0, table, rois, Int64(count), output.data) }
         }
-        return output
     }
 
     /// Adds the gradient of the regions' features, `count` x pooled x pooled x channels, to that of the pyramid.

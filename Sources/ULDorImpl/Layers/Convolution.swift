@@ -116,11 +116,11 @@ final class Convolution {
         // Every second pixel of every second row.
         work.output.height = Int32(input.height)
         work.output.width = Int32(input.width)
+        work.places = Int32(places)
+        let pixel = work.output.pixel_stride, row = work.output.row_stride
+        work.place = (0, pixel, row, row + pixel)
         work.output.row_stride *= 2
         work.output.pixel_stride *= 2
-        work.places = Int32(places)
-        let pixel = Int64(output.channels), row = pixel * Int64(output.width)
-        work.place = (0, pixel, row, row + pixel)
         try run(&work, execution)
     }
 
@@ -171,11 +171,11 @@ final class Convolution {
         }
     }
 
-    /// Into a new map.
+    /// Into a new map that only convolutions read.
     func forward(
         _ input: FeatureMap, residual: FeatureMap? = nil, relu: Bool, _ execution: Execution
     ) throws(ULDorError) -> FeatureMap {
-        let output = try execution.map(input.batch, outputSize(input.height), outputSize(input.width), outChannels)
+        let output = try execution.hiddenMap(input.batch, outputSize(input.height), outputSize(input.width), outChannels)
         try forward(input, into: output, residual: residual, relu: relu, execution)
         return output
     }

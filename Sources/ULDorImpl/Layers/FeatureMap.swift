@@ -1,22 +1,29 @@
 import ULDorKernels
 
-/// A feature map in C's layout: `batch` x `height` x `width` x `channels` float32, dense. Memory is the arena's.
+/// A feature map: `batch` x `height` x `width` x `channels` float32, dense in C's layout, or in groups of channels
+/// (``Execution/hiddenMap(_:_:_:_:)``). Memory is the arena's.
 struct FeatureMap: BitwiseCopyable {
     var data: UnsafeMutablePointer<Float>
     var batch, height, width, channels: Int
+    /// From UK_PANEL channels of all pixels to the next; 0: a pixel's channels lie together.
+    var groupStride = 0
 
     var pixels: Int { batch * height * width }
     var count: Int { pixels * channels }
+    private var pixelStride: Int { groupStride > 0 ? Int(UK_PANEL) : channels }
 
     /// `count` images from `first` on.
     func images(_ first: Int, _ count: Int) -> FeatureMap {
-        FeatureMap(data: data + first * height * width * channels, batch: count, height: height, width: width, channels: channels)
+        var images = self
+        images.data += first * height * width * pixelStride
+        images.batch = count
+        return images
     }
 
     var map: uk_map {
         uk_map(
-            data: data, image_stride: Int64(height * width * channels), row_stride: Int64(width * channels),
-            pixel_stride: Int64(channels), height: Int32(height), width: Int32(width))
+            data: data, image_stride: Int64(height * width * pixelStride), row_stride: Int64(width * pixelStride),
+            pixel_stride: Int64(pixelStride), height: Int32(height), width: Int32(width), group_stride: Int64(groupStride))
     }
 
     /// The memory of a map that will not be read any more, given out to others.

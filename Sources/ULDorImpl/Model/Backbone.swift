@@ -65,9 +65,15 @@ final class Backbone {
     /// New maps for the outputs of a padded input of this size.
     func output(height: Int, width: Int, _ execution: Execution) throws(ULDorError) -> BackboneFeatures {
         func map(_ stage: Int) throws(ULDorError) -> FeatureMap {
-            try execution.map(1, height >> (stage + 2), width >> (stage + 2), channels(of: stage))
+            try execution.hiddenMap(1, height >> (stage + 2), width >> (stage + 2), channels(of: stage))
         }
         return BackboneFeatures(c2: try map(0), c3: try map(1), c4: try map(2), c5: try map(3))
+    }
+
+    private func stemFeatures(_ input: FeatureMap, _ execution: Execution) throws(ULDorError) -> FeatureMap {
+        let features = try execution.map(1, stem.outputSize(input.height), stem.outputSize(input.width), stem.outChannels)
+        try stem.forward(input, into: features, relu: true, execution)
+        return features
     }
 
     func pool(_ features: FeatureMap, into pooled: FeatureMap, _ execution: Execution) throws(ULDorError) {
@@ -87,14 +93,14 @@ final class Backbone {
             if stage == 0 {
                 let pooled = try execution.map(1, input.height / 4, input.width / 4, stem.outChannels)
                 try execution.scratch { () throws(ULDorError) in
-                    let features = try stem.forward(input, relu: true, execution)
+                    let features = try stemFeatures(input, execution)
                     try pool(features, into: pooled, execution)
                 }
                 current = pooled
             }
             // Blocks alternate between two buffers so that the last one writes `output`.
             let blocks = stages[stage]
-            let other = try execution.map(output.batch, output.height, output.width, output.channels)
+            let other = try execution.hiddenMap(output.batch, output.height, output.width, output.channels)
             for (index, block) in blocks.enumerated() {
                 let target = (blocks.count - 1 - index) % 2 == 0 ? output : other
                 try block.forward(current, into: target, execution)
@@ -125,7 +131,7 @@ final class Backbone {
                 try forward(stage: stage, current, into: output, execution)
             } else {
                 if stage == 0 {
-                    let features = try stem.forward(current, relu: true, execution)
+                    let features = try stemFeatures(current, execution)
                     let pooled = try execution.map(1, input.height / 4, input.width / 4, stem.outChannels)
                     try pool(features, into: pooled, execution)
                     if stem.isTrained { trace.stem = (current, features, pooled) }

@@ -64,7 +64,8 @@ final class FeaturePyramid {
         try execution.scratch { () throws(ULDorError) in
             var above: FeatureMap?
             for level in (0..<4).reversed() {
-                let merged = try execution.map(like: pyramid[level])
+                let size = features[level]
+                let merged = try execution.hiddenMap(1, size.height, size.width, inner[level].outChannels)
                 try merge(features, level, above, into: merged, execution)
                 try outer[level].forward(merged, into: pyramid[level], relu: false, execution)
                 above = merged

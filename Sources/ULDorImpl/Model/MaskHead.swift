@@ -38,18 +38,19 @@ final class MaskHead {
 
     var size: Int { Self.pooled * 2 }
 
-    /// `features` is regions x 14 x 14 x channels and is overwritten; `output` regions x 28 x 28 x K logits.
+    /// `features` is regions x 14 x 14 x channels and is overwritten, or `room` is, a map of the same size that may lie there; `output`
+    /// regions x 28 x 28 x K logits.
     func forward(
-        _ features: FeatureMap, into output: FeatureMap, _ execution: Execution
+        _ features: FeatureMap, room: FeatureMap? = nil, into output: FeatureMap, _ execution: Execution
     ) throws(ULDorError) {
         try execution.scratch { () throws(ULDorError) in
-            let hidden = try convolve(features, execution)
+            let hidden = try convolve(features, room ?? features, execution)
             var first = 0
             repeat {
                 // While measuring the first batch is as large as any.
                 let count = Swift.min(Self.upsampledBatch, hidden.batch - first)
                 try execution.scratch { () throws(ULDorError) in
-                    let up = try execution.map(count, size, size, upsampling.outChannels)
+                    let up = try execution.hiddenMap(count, size, size, upsampling.outChannels)
                     try upsampling.forwardTransposed(hidden.images(first, count), into: up, relu: true, execution)
                     try predictor.forward(up, into: output.images(first, count), relu: false, execution)
                 }
@@ -106,18 +107,18 @@ final class MaskHead {
         }
     }
 
-    /// The 3 x 3 convolutions, back and forth between `features` and one other map where the channels stay as many.
-    private func convolve(_ features: FeatureMap, _ execution: Execution) throws(ULDorError) -> FeatureMap {
+    /// The 3 x 3 convolutions, back and forth between `room`, from the second on, and one other map where the channels stay as many.
+    private func convolve(_ features: FeatureMap, _ room: FeatureMap, _ execution: Execution) throws(ULDorError) -> FeatureMap {
         var from = features, spare: FeatureMap?
-        for convolution in convolutions {
+        for (index, convolution) in convolutions.enumerated() {
             let to: FeatureMap
             if let spare, spare.channels == convolution.outChannels {
                 to = spare
             } else {
-                to = try execution.map(from.batch, from.height, from.width, convolution.outChannels)
+                to = try execution.hiddenMap(from.batch, from.height, from.width, convolution.outChannels)
             }
             try convolution.forward(from, into: to, relu: true, execution)
-            (from, spare) = (to, from)
+            (from, spare) = (to, index == 0 ? room : from)
         }
         return from
     }

@@ -72,7 +72,7 @@ final class ResidualBlock {
 
     private func innerMap(_ output: FeatureMap, _ execution: Execution) throws(ULDorError) -> FeatureMap {
         let last = third ?? second
-        return try execution.map(output.batch, output.height, output.width, last.channels)
+        return try execution.hiddenMap(output.batch, output.height, output.width, last.channels)
     }
 
     /// What the backward pass reads: the input, the output, and what the last convolution reads. What the first convolution of a

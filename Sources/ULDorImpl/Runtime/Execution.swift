@@ -10,6 +10,7 @@ final class Execution {
     /// UK_FAST, UK_GENTLE or UK_DIRECT: what convolutions may be computed by, and what their gradients.
     private(set) var algorithms: Int32
     let gradientAlgorithms: Int32
+    private let keepsGroups: Bool
     /// UK_IDLE, UK_RUNNING or UK_STOPPING: one word, so that a cancel reaches the call that runs and no other.
     private let state: UnsafeMutablePointer<Int32>
     private let progress: Progress?
@@ -21,7 +22,8 @@ final class Execution {
         let user: UnsafeMutableRawPointer?
     }
 
-    /// `isGentle`: convolutions round hardly more than direct sums, but for their gradients and what is run ``freely(_:)``.
+    /// `isGentle`, for learning: convolutions round hardly more than direct sums, but for their gradients and what is run
+    /// ``freely(_:)``, and all maps are dense.
     init(
         allocator: Allocator, table: UnsafePointer<uk_table>, threads: Int32, isExact: Bool, isGentle: Bool = false,
         memoryLimit: Int? = nil, progress: Progress?
@@ -31,6 +33,7 @@ final class Execution {
         self.threads = threads
         algorithms = Int32(isExact ? UK_DIRECT : isGentle ? UK_GENTLE : UK_FAST)
         gradientAlgorithms = Int32(isExact ? UK_DIRECT : UK_FAST)
+        keepsGroups = !isGentle
         self.progress = progress
         state = .allocate(capacity: 1)
         state.initialize(to: Int32(UK_IDLE))
@@ -82,6 +85,18 @@ final class Execution {
     func map(_ batch: Int, _ height: Int, _ width: Int, _ channels: Int) throws(ULDorError) -> FeatureMap {
         let count = try checkedProduct(try checkedProduct(batch, height, width, of: "feature map"), channels, of: "feature map")
         return FeatureMap(data: try take(count: count), batch: batch, height: height, width: width, channels: channels)
+    }
+
+    /// A map that only convolutions read and write: in groups of channels, where they fit and no gradient reads it. A 1 x 1 convolution
+    /// then reads its pixels where they lie. The values are the same.
+    func hiddenMap(_ batch: Int, _ height: Int, _ width: Int, _ channels: Int) throws(ULDorError) -> FeatureMap {
+        guard keepsGroups, channels % Int(UK_PANEL) == 0 else { return try map(batch, height, width, channels) }
+        let pixels = try checkedProduct(batch, height, width, of: "feature map")
+        // Lines between groups: at powers of two all would fall into the same sets of a cache.
+        let stride = try checkedProduct(pixels + 33, Int(UK_PANEL), of: "feature map")
+        let count = try checkedProduct(channels / Int(UK_PANEL), stride, of: "feature map")
+        return FeatureMap(
+            data: try take(count: count), batch: batch, height: height, width: width, channels: channels, groupStride: stride)
     }
 
     /// Runs `body` and gives back the scratch memory that it took.

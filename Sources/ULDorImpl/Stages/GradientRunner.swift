@@ -79,7 +79,7 @@ public struct GradientRunner {
         example.input.elements.update(repeating: 0)
         var corner = uk_map(
             data: example.input.base, image_stride: 0, row_stride: Int64(size.paddedWidth * channels),
-            pixel_stride: Int64(channels), height: Int32(height), width: Int32(width))
+            pixel_stride: Int64(channels), height: Int32(height), width: Int32(width), group_stride: 0)
         uk_from_planes(image.data, Int32(channels), &corner)
 
         let boxes = try inputs.require("boxes.\(index)", [nil, 4]), count = boxes.dim(0)

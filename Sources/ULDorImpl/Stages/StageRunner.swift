@@ -42,8 +42,8 @@ struct StageRunner {
             throw .invalidArgument("inputs: tensor \(names[stage]) is \(height) x \(width), not multiples of \(step)")
         }
         try execution.pass { () throws(ULDorError) in
-            let from = try load(input)
-            let to = try execution.map(1, height / step, width / step, model.backbone.channels(of: stage))
+            let from = try load(input, isHidden: stage > 0)
+            let to = try execution.hiddenMap(1, height / step, width / step, model.backbone.channels(of: stage))
             try model.backbone.forward(stage: stage, from, into: to, execution)
             try store(to, as: names[stage + 1])
         }
@@ -57,7 +57,8 @@ struct StageRunner {
             func feature(_ stage: Int) throws(ULDorError) -> FeatureMap {
                 try load(
                     try inputs.require(
-                        "c\(stage + 2)", [1, model.backbone.channels(of: stage), height >> (stage + 2), width >> (stage + 2)]))
+                        "c\(stage + 2)", [1, model.backbone.channels(of: stage), height >> (stage + 2), width >> (stage + 2)]),
+                    isHidden: true)
             }
             let features = BackboneFeatures(c2: try feature(0), c3: try feature(1), c4: try feature(2), c5: try feature(3))
             let output = try model.pyramid.output(height: height, width: width, execution)
@@ -225,13 +226,13 @@ struct StageRunner {
         return size
     }
 
-    /// N x C x H x W into a new map.
-    private func load(_ entry: TensorSet.Entry) throws(ULDorError) -> FeatureMap {
+    /// N x C x H x W into a new map, of the kind that lies between convolutions (`isHidden`).
+    private func load(_ entry: TensorSet.Entry, isHidden: Bool = false) throws(ULDorError) -> FeatureMap {
         let (batch, channels, height, width) = (entry.dim(0), entry.dim(1), entry.dim(2), entry.dim(3))
         guard channels > 0, height > 0, width > 0, batch <= 65536, channels <= 65536, height <= 16384, width <= 16384 else {
             throw .invalidArgument("inputs: tensor \(String(cString: entry.name)) is empty or too large")
         }
-        let map = try execution.map(batch, height, width, channels)
+        let map = isHidden ? try execution.hiddenMap(batch, height, width, channels) : try execution.map(batch, height, width, channels)
         try load(entry, into: map, firstChannel: 0)
         return map
     }
@@ -241,7 +242,7 @@ struct StageRunner {
         let channels = entry.dim(1), area = map.height * map.width
         for index in 0..<map.batch {
             var plane = map.map
-            plane.data += index * area * map.channels + firstChannel
+            plane.data += index * Int(plane.image_stride) + firstChannel
             uk_from_planes(entry.data + index * channels * area, Int32(channels), &plane)
         }
     }
@@ -253,7 +254,7 @@ struct StageRunner {
         let area = map.height * map.width
         for index in 0..<map.batch {
             var plane = map.map
-            plane.data += index * area * map.channels + channels.lowerBound
+            plane.data += index * Int(plane.image_stride) + channels.lowerBound
             uk_to_planes(&plane, Int32(channels.count), values + index * channels.count * area)
         }
     }

@@ -28,12 +28,12 @@ static void find_pixels(const uk_conv *conv, int64_t begin, int32_t rows, job_pi
     }
 }
 
-/* Row r's inputs at a tap, from a channel on: where they are read, zeros outside of the input. */
-UK_INLINE const float *source_of(const uk_conv *conv, const job_pixels *at, int32_t r, int32_t tap_y, int32_t tap_x, int32_t channel)
+/* Row r's inputs at a tap; NULL outside of the input. */
+UK_INLINE const float *source_of(const uk_conv *conv, const job_pixels *at, int32_t r, int32_t tap_y, int32_t tap_x)
 {
     int32_t y = at->top[r] + tap_y, x = at->left[r] + tap_x;
     bool inside = y >= 0 && y < conv->input.height && x >= 0 && x < conv->input.width;
-    return inside ? at->origin[r] + y * conv->input.row_stride + x * conv->input.pixel_stride + channel : uk_zeros;
+    return inside ? at->origin[r] + y * conv->input.row_stride + x * conv->input.pixel_stride : NULL;
 }
 
 /* Floats of one tap: they are few, and the last vector overlaps the one before it. */
@@ -54,6 +54,7 @@ UK_INLINE void copy_tap(float *to, const float *from, int32_t count)
 static void pack_rows(const uk_conv *conv, const job_pixels *at, int32_t rows, int32_t first, int32_t count, float *packed)
 {
     int32_t channels = conv->channels;
+    int64_t group = uk_group_stride(&conv->input);
     bool whole = channels % 16 == 0 && count % 16 == 0;
     int32_t first_y = first / channels / conv->kernel_w, first_x = first / channels % conv->kernel_w;
     for (int32_t r = 0; r < rows; r++) {
@@ -61,14 +62,17 @@ static void pack_rows(const uk_conv *conv, const job_pixels *at, int32_t rows, i
         int32_t tap_y = first_y, tap_x = first_x, c = first % channels;
         for (int32_t done = 0; done < count; c = 0) {
             int32_t length = channels - c < count - done ? channels - c : count - done;
-            const float *from = source_of(conv, at, r, tap_y, tap_x, c);
+            const float *source = source_of(conv, at, r, tap_y, tap_x);
+            /* Zeros are few, and all alike. */
+            int64_t step = source ? group : 0;
+            const float *from = source ? source + uk_channel(&conv->input, c) : uk_zeros;
             if (whole) {
                 /* Rows lie far apart; what the hardware has not noticed of a row four further on is asked for here. */
                 const float *ahead = from + 4 * conv->stride * conv->input.pixel_stride;
                 for (int32_t i = 0; i < length; i += 16) {
-                    __builtin_prefetch(ahead + i);
+                    __builtin_prefetch(ahead + i / 16 * step);
                     float *block = packed + (int64_t)((done + i) / 16 * rows + r) * 16;
-                    UK_UNROLL for (int v = 0; v < VECTORS; v++) store(block + v * UK_LANES, load(from + i + v * UK_LANES));
+                    UK_UNROLL for (int v = 0; v < VECTORS; v++) store(block + v * UK_LANES, load(from + i / 16 * step + v * UK_LANES));
                 }
             } else {
                 copy_tap(together + done, from, length);
@@ -85,10 +89,10 @@ static void pack_rows(const uk_conv *conv, const job_pixels *at, int32_t rows, i
 /* Where panel `panel` of a pixel is written, in floats from the pixel's address; its first output channel. */
 UK_INLINE int64_t place_of_panel(const uk_conv *conv, int32_t panel, int32_t *first)
 {
-    if (conv->places <= 1) return *first = panel * UK_PANEL;
     int32_t panels = uk_panels(conv->out_channels);
-    *first = panel % panels * UK_PANEL;
-    return conv->place[panel / panels] + *first;
+    bool is_one = conv->places <= 1;
+    *first = (is_one ? panel : panel % panels) * UK_PANEL;
+    return (is_one ? 0 : conv->place[panel / panels]) + uk_channel(&conv->output, *first);
 }
 
 static void finish_tile(const uk_conv *conv, const job_pixels *at, int32_t row, int32_t rows, int32_t panel, int32_t panels,
@@ -100,7 +104,8 @@ static void finish_tile(const uk_conv *conv, const job_pixels *at, int32_t row, 
         int32_t channels = conv->out_channels - first < UK_PANEL ? conv->out_channels - first : UK_PANEL;
         for (int32_t r = 0; r < rows; r++) {
             const float *residual = at->residual[row + r];
-            finish(sums + r * stride, conv->bias + panel * UK_PANEL, residual ? residual + first : NULL, conv->relu,
+            finish(sums + r * stride, conv->bias + panel * UK_PANEL,
+                   residual ? residual + uk_channel(&conv->residual, first) : NULL, conv->relu,
                    at->out[row + r] + place, channels);
         }
     }
@@ -113,7 +118,7 @@ UK_INLINE void expect_tile(const uk_conv *conv, const job_pixels *at, int32_t ro
         int32_t first;
         int64_t place = place_of_panel(conv, panel + p, &first);
         for (int32_t r = row; r < row + rows; r++) {
-            if (at->residual[r]) __builtin_prefetch(at->residual[r] + first);
+            if (at->residual[r]) __builtin_prefetch(at->residual[r] + uk_channel(&conv->residual, first));
             __builtin_prefetch(at->out[r] + place, 1);
         }
     }
@@ -123,8 +128,10 @@ UK_INLINE void expect_tile(const uk_conv *conv, const job_pixels *at, int32_t ro
 UK_INLINE void expect_residuals(const ending *end, int32_t rows, expected *soon)
 {
     soon->places = 2 * rows;
+    soon->apart[0] = end->residual_apart;
+    soon->apart[1] = end->apart;
     for (int32_t r = 0; r < rows; r++) {
-        soon->place[2 * r] = end->residual[r] + end->first;
+        soon->place[2 * r] = end->residual[r] + end->residual_place;
         soon->place[2 * r + 1] = end->out[r] + end->place;
     }
 }
@@ -134,9 +141,25 @@ static bool whole_ending(const uk_conv *conv, const job_pixels *at, int32_t pane
 {
     int32_t first, last;
     int64_t place = place_of_panel(conv, panel, &first), next = place_of_panel(conv, panel + panels - 1, &last);
-    if (last - first != (panels - 1) * UK_PANEL || next - place != last - first || last + UK_PANEL > conv->out_channels) return false;
-    *end = (ending){NULL, at->residual[0] ? at->residual : NULL, conv->bias + panel * UK_PANEL, place, first, conv->relu};
+    int64_t apart = uk_group_stride(&conv->output);
+    if (last - first != (panels - 1) * UK_PANEL || next - place != (panels - 1) * apart || last + UK_PANEL > conv->out_channels) return false;
+    *end = (ending){.residual = at->residual[0] ? at->residual : NULL,
+                    .bias = conv->bias + panel * UK_PANEL,
+                    .place = place,
+                    .apart = apart,
+                    .residual_place = uk_channel(&conv->residual, first),
+                    .residual_apart = uk_group_stride(&conv->residual),
+                    .relu = conv->relu};
     return true;
+}
+
+/* Whether rows lie in the input as pack_rows() would pack them: one pixel of a group after another. */
+UK_INLINE bool are_packed(const uk_conv *conv)
+{
+    const uk_map *in = &conv->input;
+    return conv->kernel_h == 1 && conv->kernel_w == 1 && conv->stride == 1 && conv->pad == 0 && conv->channels % UK_PANEL == 0 &&
+           in->pixel_stride == UK_PANEL && in->row_stride == (int64_t)UK_PANEL * in->width &&
+           in->image_stride == in->row_stride * in->height;
 }
 
 /* Output pixels [begin, begin + rows) of panels [panel_begin, panel_end). `scratch` as uk_plan_convolution() says. */
@@ -146,14 +169,18 @@ static void direct_job(const uk_exec *exec, const uk_conv *conv, int64_t begin, 
     job_pixels at;
     find_pixels(conv, begin, rows, &at);
     int32_t products = conv->kernel_h * conv->kernel_w * conv->channels;
-    float *packed = scratch, *sums = scratch + (int64_t)rows * UK_CHAIN;
+    bool is_packed = are_packed(conv);
+    int64_t block = is_packed ? uk_group_stride(&conv->input) : (int64_t)rows * 16;
+    const float *packed = scratch;
+    float *sums = scratch + (int64_t)rows * UK_CHAIN;
     float one_tile[UK_ROWS * TILE_WIDTH];
     cut rows_cut = cut_rows(rows);
 
     for (int32_t first = 0; first < products; first += UK_CHAIN) {
         int32_t count = products - first < UK_CHAIN ? products - first : UK_CHAIN;
         bool is_last = first + count == products;
-        pack_rows(conv, &at, rows, first, count, packed);
+        if (is_packed) packed = conv->input.data + begin * UK_PANEL + uk_channel(&conv->input, first);
+        else pack_rows(conv, &at, rows, first, count, scratch);
         for (int32_t panel = panel_begin; panel < panel_end; panel += UK_PANELS) {
             if (uk_is_stopping(exec)) return;
             int32_t panels = panels_of_tile(panel_end - panel), left = panel_end - panel - panels;
@@ -177,7 +204,7 @@ static void direct_job(const uk_exec *exec, const uk_conv *conv, int64_t begin, 
                 expected soon = expect_weights(&next, t, rows_cut.tiles, count);
                 if (is_whole && here.residual) expect_residuals(&here, height, &soon);
                 else if (is_last) expect_tile(conv, &at, row, height, panel, panels);
-                tiles[height - 1][panels - 1](count, packed + row * 16, (int64_t)rows * 16, weights, to, stride, first > 0,
+                tiles[height - 1][panels - 1](count, packed + row * 16, block, weights, to, stride, first > 0,
                                               is_whole ? &here : NULL, &soon);
                 if (is_last && !is_whole) finish_tile(conv, &at, row, height, panel, panels, to, stride);
                 row += height;

@@ -5,14 +5,19 @@
  */
 enum { TILE_VECTORS = UK_PANELS * VECTORS, TILE_WIDTH = UK_PANELS * UK_PANEL };
 
-/* What becomes of the sums of whole panels: row r is written at out[r] + place, plus bias and residual[r] + first. */
+/* What becomes of the sums of whole panels: row r is written at out[r] + place, plus bias and residual[r] + residual_place. */
 typedef struct ending {
     float *const *out;
     const float *const *residual; /* NULL: none */
     const float *bias;
-    int64_t place, first;
+    int64_t place, apart; /* of the first panel; from a panel to the next */
+    int64_t residual_place, residual_apart;
     bool relu;
 } ending;
+
+/* Where vector v of a tile's row lies. */
+UK_INLINE int64_t across(int64_t apart, int v) { return v / VECTORS * apart + v % VECTORS * UK_LANES; }
+
 
 /* sum += a row's float in all lanes * weights. UK_MULTIPLY_ADD does it in one instruction, with a read for each vector of weights. */
 #ifdef UK_MULTIPLY_ADD
@@ -56,6 +61,7 @@ enum { SPREADS_WEIGHTS = UK_PANELS > 1, LINES_APART = 2 };
 typedef struct expected {
     int32_t places, lines;           /* how many of both; of each panel as many lines, LINES_APART from each other */
     const float *place[2 * UK_ROWS]; /* as many lines as a tile is wide */
+    int64_t apart[2];                /* of even and odd ones */
     const float *weights[UK_PANELS];
 } expected;
 
@@ -67,7 +73,7 @@ UK_INLINE int32_t ask_for(const expected *soon, const bool are_weights, int32_t 
     {
         left--;
         UK_UNROLL for (int p = 0; p < UK_PANELS; p++)
-            __builtin_prefetch(are_weights ? soon->weights[p] + left * LINES_APART * UK_PANEL : soon->place[left] + p * UK_PANEL);
+            __builtin_prefetch(are_weights ? soon->weights[p] + left * LINES_APART * UK_PANEL : soon->place[left] + p * soon->apart[left % 2]);
     }
     return left;
 }
@@ -117,9 +123,9 @@ UK_INLINE void tile(const int rows, const int panels, int32_t k, const float *a,
     }
     if (end->residual)
         UK_UNROLL for (int r = 0; r < rows; r++)
-            UK_UNROLL for (int v = 0; v < panels * VECTORS; v++) sum[r][v] += load(end->residual[r] + end->first + v * UK_LANES);
+            UK_UNROLL for (int v = 0; v < panels * VECTORS; v++) sum[r][v] += load(end->residual[r] + end->residual_place + across(end->residual_apart, v));
     UK_UNROLL for (int r = 0; r < rows; r++)
-        UK_UNROLL for (int v = 0; v < panels * VECTORS; v++) store(end->out[r] + end->place + v * UK_LANES, at_least(sum[r][v], floor));
+        UK_UNROLL for (int v = 0; v < panels * VECTORS; v++) store(end->out[r] + end->place + across(end->apart, v), at_least(sum[r][v], floor));
 }
 
 typedef void tile_function(int32_t k, const float *a, int64_t block, const float *const *weights, float *to,

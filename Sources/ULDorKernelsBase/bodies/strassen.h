@@ -53,28 +53,30 @@ static void find_pairs(const uk_conv *conv, int64_t begin, int32_t pairs, job_pi
     for (int32_t r = 0; r < 2 * pairs; r++) {
         int32_t to = r % 2 * pairs + r / 2;
         bool is_there = r < there;
-        at->origin[to] = source_of(conv, &all, is_there ? r : r - 1, 0, 0, 0);
+        at->origin[to] = source_of(conv, &all, is_there ? r : r - 1, 0, 0);
         at->out[to] = is_there ? all.out[r] : NULL;
         at->residual[to] = is_there ? all.residual[r] : NULL;
     }
 }
 
 /* Both halves of products [first, first + 2 * half) of a job's rows to the seven factors, each as gemm.h wants it. */
-static void pack_pairs(const job_pixels *at, int32_t pairs, int32_t first, int32_t half, float *packed)
+static void pack_pairs(const uk_conv *conv, const job_pixels *at, int32_t pairs, int32_t first, int32_t half, float *packed)
 {
-    int64_t plane = (int64_t)pairs * half;
+    int64_t plane = (int64_t)pairs * half, group = uk_group_stride(&conv->input), second = half / 16 * group;
+    int64_t from = uk_channel(&conv->input, first);
     for (int32_t r = 0; r < pairs; r++) {
-        const float *even = at->origin[r] + first, *odd = at->origin[pairs + r] + first;
+        const float *even = at->origin[r] + from, *odd = at->origin[pairs + r] + from;
         /* Rows lie far apart: what the hardware has not noticed of the next pair but one is asked for here. */
         int32_t next = r + 2 < pairs ? r + 2 : r;
-        const float *next_even = at->origin[next] + first, *next_odd = at->origin[pairs + next] + first;
+        const float *next_even = at->origin[next] + from, *next_odd = at->origin[pairs + next] + from;
         for (int32_t i = 0; i < half; i += 16) {
-            __builtin_prefetch(next_even + i), __builtin_prefetch(next_even + half + i);
-            __builtin_prefetch(next_odd + i), __builtin_prefetch(next_odd + half + i);
+            int64_t group_at = i / 16 * group;
+            __builtin_prefetch(next_even + group_at), __builtin_prefetch(next_even + second + group_at);
+            __builtin_prefetch(next_odd + group_at), __builtin_prefetch(next_odd + second + group_at);
             float *to = packed + ((int64_t)i / 16 * pairs + r) * 16;
             UK_UNROLL for (int v = 0; v < VECTORS; v++, to += UK_LANES) {
-                int32_t k = i + v * UK_LANES;
-                vec a = load(even + k), b = load(even + half + k), c = load(odd + k), d = load(odd + half + k);
+                int64_t k = group_at + v * UK_LANES;
+                vec a = load(even + k), b = load(even + second + k), c = load(odd + k), d = load(odd + second + k);
                 store(to, a + d);
                 store(to + plane, c + d);
                 store(to + 2 * plane, a);
@@ -137,8 +139,8 @@ UK_INLINE void expect_rows(const ending *end, int32_t row, int32_t rows)
 {
     for (int32_t r = row; r < row + rows && end->out[r]; r++)
         for (int32_t p = 0; p < UK_PANELS; p++) {
-            __builtin_prefetch(end->out[r] + end->place + p * UK_PANEL, 1);
-            if (end->residual) __builtin_prefetch(end->residual[r] + end->first + p * UK_PANEL);
+            __builtin_prefetch(end->out[r] + end->place + p * end->apart, 1);
+            if (end->residual) __builtin_prefetch(end->residual[r] + end->residual_place + p * end->residual_apart);
         }
 }
 
@@ -177,7 +179,7 @@ static void strassen_job(const uk_exec *exec, const uk_conv *conv, const uk_stra
         piece.half = uk_strassen_half(pass, piece.first);
         piece.is_first = piece.first == 0;
         piece.is_last = piece.first + 2 * piece.half == uk_products(conv);
-        pack_pairs(&at, pairs, piece.first, piece.half, packed);
+        pack_pairs(conv, &at, pairs, piece.first, piece.half, packed);
         for (piece.panel = 0; piece.panel < panels; piece.panel += UK_PANELS) {
             if (uk_is_stopping(exec)) return;
             piece.sums = piece.is_first && piece.is_last ? local : kept + (int64_t)piece.panel * UK_PANEL * UK_QUARTERS * pairs;

@@ -22,22 +22,33 @@ UK_INLINE bool transform_tiles(const int side, const uk_exec *exec, const uk_con
     int64_t plane = UK_WINOGRAD_ROWS(all, conv->channels);
     const float *pixels[2][36];
     const cut rows_cut = cut_rows(all);
+    const int64_t group = uk_group_stride(&conv->input);
+    bool has_zeros[2];
     place at = place_of(side, conv, begin);
-    find_tile(side, conv, at, pixels[0]);
+    has_zeros[0] = !find_tile(side, conv, at, pixels[0]);
     for (int32_t t = 0; t < count; t++) {
         if (t % 8 == 0 && uk_is_stopping(exec)) return false;
         const float **from = pixels[t % 2], **next = pixels[(t + 1) % 2];
         tile_shape shape = shape_at(side, conv, at);
         packed_row row = packed_row_of(&rows_cut, rows.first[shape.kind]++, conv->channels);
         if (t + 1 < count) at = place_after(side, conv, at);
-        find_tile(side, conv, at, next);
+        has_zeros[(t + 1) % 2] = !find_tile(side, conv, at, next);
         for (int32_t c = 0; c < conv->channels; c += 16) {
             /* Pixels lie a row of channels apart, which no hardware prefetcher follows; a tile's first two columns are shared. */
+            int64_t channel = c / 16 * group;
             UK_UNROLL for (int y = 0; y < side + 2; y++)
-                UK_UNROLL for (int x = 2; x < side + 2; x++) __builtin_prefetch(next[y * (side + 2) + x] + c);
+                UK_UNROLL for (int x = 2; x < side + 2; x++) __builtin_prefetch(next[y * (side + 2) + x] + channel);
+            const float *const *sources = from;
+            const float *beside[36];
+            if (has_zeros[t % 2] && group != UK_PANEL) {
+                /* Zeros do not lie in groups. */
+                for (int i = 0; i < (side + 2) * (side + 2); i++) beside[i] = from[i] == uk_zeros ? uk_zeros : from[i] + channel;
+                sources = beside;
+                channel = 0;
+            }
             float *to_row = to + row.offset + c / 16 * row.block;
-            if (shape.kind == WHOLE) winograd_input(side, from, c, to_row, plane);
-            else winograd_edge_input(shape.height, shape.width, from, c, to_row, plane);
+            if (shape.kind == WHOLE) winograd_input(side, sources, channel, to_row, plane);
+            else winograd_edge_input(shape.height, shape.width, sources, channel, to_row, plane);
         }
     }
     return true;
@@ -67,6 +78,7 @@ UK_INLINE void finish_panel(const int side, const bool is_whole, const uk_conv *
 {
     int32_t first = panel * UK_PANEL;
     int32_t channels = conv->out_channels - first < UK_PANEL ? conv->out_channels - first : UK_PANEL;
+    int64_t out_place = uk_channel(&conv->output, first), residual_place = uk_channel(&conv->residual, first);
     float sums[16][UK_PANEL];
     vec floor = floor_of(conv->relu);
     for (int v = 0; v < VECTORS; v++) {
@@ -80,14 +92,14 @@ UK_INLINE void finish_panel(const int side, const bool is_whole, const uk_conv *
                 store(sums[i] + v * UK_LANES, x);
                 continue;
             }
-            if (to->residual[i]) x += load(to->residual[i] + first + v * UK_LANES);
-            store(to->out[i] + first + v * UK_LANES, at_least(x, floor));
+            if (to->residual[i]) x += load(to->residual[i] + residual_place + v * UK_LANES);
+            store(to->out[i] + out_place + v * UK_LANES, at_least(x, floor));
         }
     }
     if (channels == UK_PANEL) return;
     for (int i = 0; i < side * side; i++)
         if (to->out[i])
-            finish_some(sums[i], to->residual[i] ? to->residual[i] + first : NULL, conv->relu, to->out[i] + first, channels);
+            finish_some(sums[i], to->residual[i] ? to->residual[i] + residual_place : NULL, conv->relu, to->out[i] + out_place, channels);
 }
 
 /* Apart, so that the sums of whole tiles stay in registers. */
@@ -98,13 +110,14 @@ static __attribute__((noinline)) void finish_edge_panel(const uk_conv *conv, con
 }
 
 /* Asks for what finish_panel() will read and write of a tile. */
-UK_INLINE void expect_outputs(const int side, const tile_pixels *to, int32_t panel, int32_t panels)
+UK_INLINE void expect_outputs(const int side, const uk_conv *conv, const tile_pixels *to, int32_t panel, int32_t panels)
 {
+    int64_t apart = uk_group_stride(&conv->output), residual_apart = uk_group_stride(&conv->residual);
     for (int i = 0; i < side * side; i++)
         for (int32_t p = panel; p < panel + panels; p++) {
             if (!to->out[i]) continue;
-            __builtin_prefetch(to->out[i] + p * UK_PANEL, 1);
-            if (to->residual[i]) __builtin_prefetch(to->residual[i] + p * UK_PANEL);
+            __builtin_prefetch(to->out[i] + p * apart, 1);
+            if (to->residual[i]) __builtin_prefetch(to->residual[i] + p * residual_apart);
         }
 }
 
@@ -155,7 +168,7 @@ UK_INLINE void finish_tiles(const int side, const uk_conv *conv, int64_t begin, 
     for (int32_t t = 0; t < count; t++) {
         if (t + 1 < count) at = place_after(side, conv, at);
         find_outputs(side, conv, at, &to[(t + 1) % 2]);
-        expect_outputs(side, &to[(t + 1) % 2], panel, panels);
+        expect_outputs(side, conv, &to[(t + 1) % 2], panel, panels);
         int32_t row = rows.first[to[t % 2].shape.kind]++;
         for (int32_t p = 0; p < panels; p++) {
             const float *from = products + row * width + p * UK_PANEL;

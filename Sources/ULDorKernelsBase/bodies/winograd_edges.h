@@ -61,7 +61,7 @@ UK_INLINE void winograd_edge_output_1d(const int outputs, const vec m[6], vec to
     default: call(4);                                                                                                   \
     }
 
-UK_INLINE void edge_input_columns(const int height, int32_t width, const float *const *from, int32_t channel, vec half[6][6])
+UK_INLINE void edge_input_columns(const int height, int32_t width, const float *const *from, int64_t channel, vec half[6][6])
 {
     for (int32_t x = 0; x < width + 2; x++) {
         vec column[6], out[6];
@@ -84,7 +84,7 @@ UK_INLINE void edge_input_rows(int32_t height, const int width, const vec half[6
 }
 
 /* As winograd_input() for a tile of height x width outputs. */
-static __attribute__((noinline)) void winograd_edge_input(int32_t height, int32_t width, const float *const *from, int32_t channel,
+static __attribute__((noinline)) void winograd_edge_input(int32_t height, int32_t width, const float *const *from, int64_t channel,
                                                           float *to, int64_t plane)
 {
 #define UK_DOWN(n) edge_input_columns(n, width, from, channel + v * UK_LANES, half)

@@ -23,15 +23,18 @@ UK_INLINE place place_after(const int side, const uk_conv *conv, place at)
     return (place){at.n + 1, 0, 0};
 }
 
-/* Input pixels of a tile, [y][x]. */
-UK_INLINE void find_tile(const int side, const uk_conv *conv, place at, const float **from)
+/* Input pixels of a tile, [y][x]; whether all are inside of the input. */
+UK_INLINE bool find_tile(const int side, const uk_conv *conv, place at, const float **from)
 {
+    bool all = true;
     for (int32_t y = 0; y < side + 2; y++)
         for (int32_t x = 0; x < side + 2; x++) {
             int32_t iy = at.y - 1 + y, ix = at.x - 1 + x;
             bool inside = iy >= 0 && iy < conv->input.height && ix >= 0 && ix < conv->input.width;
             from[y * (side + 2) + x] = inside ? pixel(&conv->input, at.n, iy, ix) : uk_zeros;
+            all &= inside;
         }
+    return all;
 }
 
 /*

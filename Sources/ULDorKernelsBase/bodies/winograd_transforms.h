@@ -107,7 +107,7 @@ UK_INLINE void store_places(const int side, float *to, int64_t plane, int y, con
 }
 
 /* A tile's inputs, each of 16 channels at its own address, to places `plane` floats apart. */
-UK_INLINE void winograd_input(const int side, const float *const *from, int32_t channel, float *to, int64_t plane)
+UK_INLINE void winograd_input(const int side, const float *const *from, int64_t channel, float *to, int64_t plane)
 {
 #define UK_GET(y, x) load(from[(y) * (side + 2) + (x)] + channel + v * UK_LANES)
 #define UK_PUT(y, out) store_places(side, to + v * UK_LANES, plane, y, out)

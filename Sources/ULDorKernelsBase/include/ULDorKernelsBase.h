@@ -1,7 +1,7 @@
 /*
  * What every kernel target shares: the descriptions of work, the table of kernels of one instruction set, and the one
- * parallel loop. Feature maps are NHWC float32, dense in C: a pixel's channels lie together, which is what the
- * convolution's broadcasts, RoIAlign and the residual add read.
+ * parallel loop. Feature maps are NHWC float32, dense in C: a pixel's channels lie together, which is what RoIAlign and gradients
+ * read; what only convolutions read may lie in groups of channels (uk_map).
  */
 #ifndef ULDOR_KERNELS_BASE_H
 #define ULDOR_KERNELS_BASE_H
@@ -63,12 +63,25 @@ enum { UK_CHAIN = 256 };
 /* A row of zeros that stands in for pixels outside of the input. */
 extern const float uk_zeros[UK_MAX_CHANNELS];
 
-/* Where pixel (n, y, x) of a feature map lies, in floats from `data`. */
+/*
+ * Where pixel (n, y, x) of a feature map lies, in floats from `data`. Its channels lie together, or in groups of UK_PANEL: of all pixels
+ * the first group, then of all the second. So a 1 x 1 convolution's rows lie as the matrix product wants them (bodies/gemm.h).
+ */
 typedef struct uk_map {
     float *data;
     int64_t image_stride, row_stride, pixel_stride;
     int32_t height, width;
+    int64_t group_stride; /* from UK_PANEL channels to the next; 0: they lie together */
 } uk_map;
+
+/* Floats from a pixel's first channel to another one. */
+static inline int64_t uk_channel(const uk_map *map, int32_t channel)
+{
+    return map->group_stride ? channel / UK_PANEL * map->group_stride + channel % UK_PANEL : channel;
+}
+
+/* From UK_PANEL channels to the next. */
+static inline int64_t uk_group_stride(const uk_map *map) { return map->group_stride ? map->group_stride : UK_PANEL; }
 
 /* Nearest index in a map of `in` for one of `out`, as torch computes it: floor(index * float(in) / out). */
 static inline int32_t uk_nearest(int32_t index, int32_t in, int32_t out)

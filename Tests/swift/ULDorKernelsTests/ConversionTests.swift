@@ -61,7 +61,7 @@ import ULDorKernels
         pixels.withUnsafeMutableBufferPointer {
             var map = uk_map(
                 data: $0.baseAddress, image_stride: 0, row_stride: Int64((width + 1) * pixel), pixel_stride: Int64(pixel),
-                height: Int32(height), width: Int32(width))
+                height: Int32(height), width: Int32(width), group_stride: 0)
             uk_from_planes(planes, Int32(channels), &map)
             uk_to_planes(&map, Int32(channels), &back)
         }

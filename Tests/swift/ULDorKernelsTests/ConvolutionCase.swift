@@ -21,11 +21,14 @@ struct ConvolutionCase: CustomTestStringConvertible, Sendable {
     var outHeight: Int { (height + 2 * pad - kernel) / stride + 1 }
     var outWidth: Int { (width + 2 * pad - kernel) / stride + 1 }
 
-    func map(_ data: UnsafeMutablePointer<Float>?, _ height: Int, _ width: Int, _ channels: Int, step: Int = 1) -> uk_map {
-        uk_map(
-            data: data, image_stride: Int64(height * step * width * step * channels),
-            row_stride: Int64(step * width * step * channels),
-            pixel_stride: Int64(step * channels), height: Int32(height), width: Int32(width))
+    /// `group`: from 16 channels to the next; 0: they lie together.
+    func map(
+        _ data: UnsafeMutablePointer<Float>?, _ height: Int, _ width: Int, _ channels: Int, step: Int = 1, group: Int = 0
+    ) -> uk_map {
+        let pixel = group > 0 ? Int(UK_PANEL) : channels
+        return uk_map(
+            data: data, image_stride: Int64(height * step * width * step * pixel), row_stride: Int64(step * width * step * pixel),
+            pixel_stride: Int64(step * pixel), height: Int32(height), width: Int32(width), group_stride: Int64(group))
     }
 
     /// Without addresses: what a plan needs.
@@ -119,6 +122,37 @@ struct Convolution {
         #expect(scratch.isIntact, "\(name(table)): written outside of \(plan.scratch_floats) floats of scratch")
         #expect(output.isIntact, "\(name(table)): written outside of the output")
         return pixels(output)
+    }
+
+    /// The same with maps whose channels lie in groups: the input, or the output and the residual. What lies between groups is NaN before, and
+    /// must be after.
+    func runInGroups(
+        _ table: UnsafePointer<uk_table>, threads: Int32, by algorithms: Algorithms, input isInput: Bool, output isOutput: Bool
+    ) -> [Float] {
+        let step = shape.isStrided ? 2 : 1
+        let inputs = Groups(pixels: shape.batch * shape.height * shape.width, channels: shape.channels)
+        let outputs = Groups(pixels: shape.batch * shape.outHeight * shape.outWidth * step * step, channels: shape.out)
+        let from = isInput ? inputs.grouped(input) : input
+        let output = isOutput ? Guarded(count: outputs.count) : makeOutput()
+        var conv = work(into: output)
+        if isInput { conv.input = shape.map(from.base, shape.height, shape.width, shape.channels, group: inputs.stride) }
+        var residual: Guarded?
+        if isOutput {
+            conv.output = shape.map(output.base, shape.outHeight, shape.outWidth, shape.out, step: step, group: outputs.stride)
+            if let added, let size = shape.residual {
+                let groups = Groups(pixels: shape.batch * size.height * size.width, channels: shape.out)
+                residual = groups.grouped(added)
+                conv.residual = shape.map(residual?.base, size.height, size.width, shape.out, group: groups.stride)
+            }
+        }
+        var plan = uk_plan_convolution(table, &conv, threads, algorithms.rawValue)
+        let scratch = Guarded(count: Int(plan.scratch_floats))
+        var exec = uk_exec(threads: threads, state: nil)
+        let status = withExtendedLifetime(residual) { uk_convolve(&exec, table, &conv, &plan, scratch.base) }
+        #expect(status == UK_OK && scratch.isIntact && output.isIntact)
+        guard isOutput else { return pixels(output) }
+        #expect(outputs.isBetweenUntouched(output), "\(name(table)): written between the groups")
+        return pixels(outputs.dense(output))
     }
 
     /// Status and output where the call is told to stop before it begins.

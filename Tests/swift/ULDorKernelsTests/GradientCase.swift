@@ -63,7 +63,7 @@ struct Layout {
     func map(_ data: UnsafeMutablePointer<Float>?) -> uk_map {
         uk_map(
             data: data, image_stride: Int64(imageStride), row_stride: Int64(rowStride), pixel_stride: Int64(pixelStride),
-            height: Int32(height), width: Int32(width))
+            height: Int32(height), width: Int32(width), group_stride: 0)
     }
 
     /// Calls with the place of each value, densest last.

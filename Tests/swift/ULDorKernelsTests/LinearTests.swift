@@ -30,7 +30,7 @@ import ULDorKernels
         func map(_ data: UnsafeMutablePointer<Float>?, _ channels: Int) -> uk_map {
             uk_map(
                 data: data, image_stride: Int64(channels), row_stride: Int64(channels), pixel_stride: Int64(channels),
-                height: 1, width: 1)
+                height: 1, width: 1, group_stride: 0)
         }
         for table in tables() {
             var output = [Float](repeating: .nan, count: rows * columns)

@@ -15,7 +15,7 @@ import ULDorKernels
         let biases = (0..<4).map { _ in generator.floats(out) }
         let shape = ConvolutionCase(
             batch: batch, height: height, width: width, channels: channels, out: out, kernel: 1, relu: true)
-        let panels = Int(uk_panels(Int32(out))), pixel = out, row = 2 * width * out
+        let panels = Int(uk_panels(Int32(out)))
         for table in tables() {
             let alone = (0..<4).map { Convolution(shape, input: input, weights: weights[$0], bias: biases[$0]).run(table) }
             var exec = uk_exec(threads: 1, state: nil)
@@ -28,11 +28,14 @@ import ULDorKernels
                 #expect(status == UK_OK)
                 for index in 0..<out { bias.base[first + index] = biases[place][index] }
             }
-            for threads: Int32 in [1, 2, 3, 8, 16] {
-                let from = Guarded(input), output = Guarded(count: batch * height * width * 4 * out)
+            let groups = Groups(pixels: batch * height * width * 4, channels: out)
+            for (threads, isGrouped) in [(1, false), (2, false), (3, false), (8, false), (16, false), (1, true), (3, true)] as [(Int32, Bool)]
+            where !isGrouped || out % 16 == 0 {
+                let from = Guarded(input), written = Guarded(count: isGrouped ? groups.count : groups.pixels * out)
                 var work = shape.sizes
                 work.input.data = from.base
-                work.output = shape.map(output.base, height, width, out, step: 2)
+                work.output = shape.map(written.base, height, width, out, step: 2, group: isGrouped ? groups.stride : 0)
+                let pixel = isGrouped ? 16 : out, row = 2 * width * pixel
                 (work.packed, work.bias) = (UnsafePointer(packed.base), UnsafePointer(bias.base))
                 work.places = 4
                 work.place = (0, Int64(pixel), Int64(row), Int64(row + pixel))
@@ -41,7 +44,8 @@ import ULDorKernels
                 let scratch = Guarded(count: Int(plan.scratch_floats))
                 exec.threads = threads
                 #expect(uk_convolve(&exec, table, &work, &plan, scratch.base) == UK_OK)
-                #expect(scratch.isIntact && output.isIntact)
+                #expect(scratch.isIntact && written.isIntact)
+                let output = isGrouped ? groups.dense(written) : written
                 var wrong = 0
                 for index in 0..<batch * height * width {
                     let (line, x) = (index / width, index % width)
