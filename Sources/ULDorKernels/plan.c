@@ -139,7 +139,8 @@ static uk_conv_plan plan_winograd(const uk_table *table, const uk_conv *conv, in
 
 /*
  * Whether Strassen's seven products of quarters are faster than eight, in the unit of is_winograd_faster(): rows and weights are summed, too,
- * and more is stored. With few products that comes to more than an eighth.
+ * and more is stored. What that comes to has to be less than the eighth that is saved, by a third or so: seven run slower than the eight, which
+ * read rows where they lie or were copied to (docs/performance.md).
  */
 static bool is_strassen_faster(const uk_conv *conv)
 {
@@ -147,7 +148,7 @@ static bool is_strassen_faster(const uk_conv *conv)
     double products = uk_products(conv), panels = uk_all_panels(conv);
     double stored = pixels * panels * products / (2 * UK_STRASSEN_CHAIN);
     double around = pixels * products + 30 * products * panels + 8 * stored;
-    return products >= 4 * UK_STRASSEN_CHAIN && 8 * around < pixels * products * panels;
+    return products >= 4 * UK_STRASSEN_CHAIN && 11 * around < pixels * products * panels;
 }
 
 /* Sums that are kept from one pass to the next, in floats: those of 4096 regions' fully connected layer. */

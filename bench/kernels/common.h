@@ -40,7 +40,7 @@ static float *filled(int64_t count)
 
 static uk_map map_of(float *data, int32_t size, int32_t channels)
 {
-    return (uk_map){data, (int64_t)size * size * channels, (int64_t)size * channels, channels, size, size};
+    return (uk_map){data, (int64_t)size * size * channels, (int64_t)size * channels, channels, size, size, 0};
 }
 
 static double median(double *values, int count)

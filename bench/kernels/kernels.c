@@ -5,7 +5,7 @@
  *     kernels [THREADS [INSTRUCTIONS [LAYER [chosen]]]]
  *
  * INSTRUCTIONS: best, avx512, avx2, portable. LAYER: only those whose name has this in it. chosen: only the algorithm that the
- * library would choose.
+ * library would choose. DENSE=1 in the environment: channels lie together in all maps.
  */
 #include "common.h"
 
@@ -41,16 +41,24 @@ static double operations_done(choice chosen, const layer *l, double direct)
     return 2.0 * l->batch * points * points * l->channels * l->out_channels;
 }
 
+/* A new map; in groups as the library has it (Execution.hiddenMap), unless it is dense or its channels do not fit. */
+static uk_map new_map(int32_t batch, int32_t size, int32_t channels, bool is_dense)
+{
+    int64_t pixels = (int64_t)batch * size * size, group = (pixels + 33) * UK_PANEL;
+    if (is_dense || channels % UK_PANEL != 0 || getenv("DENSE")) return map_of(filled(pixels * channels), size, channels);
+    uk_map map = map_of(filled(channels / UK_PANEL * group), size, UK_PANEL);
+    map.group_stride = group;
+    return map;
+}
+
 /* Seconds of a layer by what is chosen of `algorithms`; NAN where `is_done` says so of it. */
 static double time_layer(const uk_exec *exec, const uk_table *table, const layer *l, int32_t algorithms, bool is_done[CHOICES],
                          choice *chosen)
 {
     uk_conv conv = {0};
     int32_t out = output_size(l);
-    int64_t in_count = (int64_t)l->batch * l->size * l->size * l->channels;
-    int64_t out_count = (int64_t)l->batch * out * out * l->out_channels;
-    conv.input = map_of(filled(in_count), l->size, l->channels);
-    conv.output = map_of(filled(out_count), out, l->out_channels);
+    conv.input = new_map(l->batch, l->size, l->channels, l->dense & DENSE_IN);
+    conv.output = new_map(l->batch, out, l->out_channels, l->dense & DENSE_OUT);
     conv.packed = filled(uk_packed_floats(l->out_channels, l->channels, l->kernel, l->kernel));
     conv.bias = filled(uk_panels(l->out_channels) * UK_PANEL);
     conv.batch = l->batch, conv.channels = l->channels, conv.out_channels = l->out_channels;
@@ -64,7 +72,7 @@ static double time_layer(const uk_exec *exec, const uk_table *table, const layer
     /* As in the network: a block's sum is written where its residual is. */
     bool is_in_place = l->residual == 1;
     if (is_in_place) conv.residual = conv.output;
-    else if (l->residual) conv.residual = map_of(filled(out_count), out / l->residual, l->out_channels);
+    else if (l->residual) conv.residual = new_map(l->batch, out / l->residual, l->out_channels, l->dense & DENSE_OUT);
     uk_conv_plan plan = uk_plan_convolution(table, &conv, exec->threads, algorithms);
     *chosen = choice_of(&plan);
     work w = {exec, table, conv, plan, filled(plan.scratch_floats)};

@@ -232,7 +232,8 @@ struct StageRunner {
         guard channels > 0, height > 0, width > 0, batch <= 65536, channels <= 65536, height <= 16384, width <= 16384 else {
             throw .invalidArgument("inputs: tensor \(String(cString: entry.name)) is empty or too large")
         }
-        let map = isHidden ? try execution.hiddenMap(batch, height, width, channels) : try execution.map(batch, height, width, channels)
+        let map =
+            isHidden ? try execution.hiddenMap(batch, height, width, channels) : try execution.map(batch, height, width, channels)
         try load(entry, into: map, firstChannel: 0)
         return map
     }

@@ -8,7 +8,8 @@ struct CellRow {
 
     private func map(_ row: UnsafeMutablePointer<Float>) -> uk_map {
         uk_map(
-            data: row, image_stride: 0, row_stride: 0, pixel_stride: Int64(channels), height: 1, width: Int32(cells), group_stride: 0)
+            data: row, image_stride: 0, row_stride: 0, pixel_stride: Int64(channels), height: 1, width: Int32(cells),
+            group_stride: 0)
     }
 
     func fromFile(_ file: UnsafePointer<Float>, to row: UnsafeMutablePointer<Float>) {

@@ -29,7 +29,8 @@ import ULDorKernels
                 for index in 0..<out { bias.base[first + index] = biases[place][index] }
             }
             let groups = Groups(pixels: batch * height * width * 4, channels: out)
-            for (threads, isGrouped) in [(1, false), (2, false), (3, false), (8, false), (16, false), (1, true), (3, true)] as [(Int32, Bool)]
+            for (threads, isGrouped) in [(1, false), (2, false), (3, false), (8, false), (16, false), (1, true), (3, true)]
+                as [(Int32, Bool)]
             where !isGrouped || out % 16 == 0 {
                 let from = Guarded(input), written = Guarded(count: isGrouped ? groups.count : groups.pixels * out)
                 var work = shape.sizes
