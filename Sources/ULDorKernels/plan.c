@@ -139,8 +139,8 @@ static uk_conv_plan plan_winograd(const uk_table *table, const uk_conv *conv, in
 
 /*
  * Whether Strassen's seven products of quarters are faster than eight, in the unit of is_winograd_faster(): rows and weights are summed, too,
- * and more is stored. What that comes to has to be less than the eighth that is saved, by a third or so: seven run slower than the eight, which
- * read rows where they lie or were copied to (docs/performance.md).
+ * and more is stored. What that comes to has to be less than the eighth that is saved, by a third or so: the eight read rows
+ * where they lie, and take less time each (docs/performance.md).
  */
 static bool is_strassen_faster(const uk_conv *conv)
 {
@@ -178,10 +178,13 @@ static uk_conv_plan plan_strassen(const uk_table *table, const uk_conv *conv, in
     return plan;
 }
 
-/* Whole register tiles of two halves that are multiplied alike, whatever the instruction set. */
+/* Whole register tiles of two halves that are multiplied alike, whatever the instruction set; a pixel of the input for each of the output's. */
 static bool fits_strassen(const uk_conv *conv)
 {
-    return conv->kernel_h == 1 && conv->kernel_w == 1 && conv->pad == 0 && conv->channels % 32 == 0 && conv->out_channels % 64 == 0;
+    bool is_inside = ((int64_t)conv->output.height - 1) * conv->stride < conv->input.height &&
+                     ((int64_t)conv->output.width - 1) * conv->stride < conv->input.width;
+    return conv->kernel_h == 1 && conv->kernel_w == 1 && conv->pad == 0 && conv->channels % 32 == 0 && conv->out_channels % 64 == 0 &&
+           is_inside;
 }
 
 /* Scratch memory is enough for the one as for the other: which of them it is may differ where there are fewer rows. */

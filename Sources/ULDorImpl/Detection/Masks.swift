@@ -17,8 +17,7 @@ extension MaskHead {
                 let part = 0.65 + 0.32 * Double(first) / Double(count)
                 try execution.report(part, "mask features")
                 let room = try execution.hiddenMap(batch, Self.pooled, Self.pooled, pyramid.p2.channels)
-                var features = room
-                features.groupStride = 0
+                let features = room.dense
                 try pooler.forward(pyramid, boxes, into: features, execution)
                 let logits = try execution.map(batch, size, size, classes)
                 try execution.report(part, "mask head")

@@ -10,6 +10,9 @@ extension Convolution {
         _ input: FeatureMap, _ gradient: FeatureMap, into inputGradient: FeatureMap?, adds: Bool = false, _ execution: Execution
     ) throws(ULDorError) {
         guard let learned, places == 1 else { throw ULDorError(.internal, "gradients of a layer that does not learn") }
+        guard input.isDense, gradient.isDense, inputGradient?.isDense ?? true else {
+            throw ULDorError(.internal, "gradients of maps in groups")
+        }
         var work = uk_gradient()
         work.input = input.map
         work.output_gradient = gradient.map

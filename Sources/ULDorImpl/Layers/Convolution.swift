@@ -154,8 +154,8 @@ final class Convolution {
             try execution.scratch { () throws(ULDorError) in
                 var part = work
                 part.out_channels = Int32(Swift.min(group, outChannels - first))
-                part.output.data += first
-                if part.residual.data != nil { part.residual.data += first }
+                part.output.data += Int(uk_channel(&part.output, Int32(first)))
+                if part.residual.data != nil { part.residual.data += Int(uk_channel(&part.residual, Int32(first))) }
                 (part.packed, part.bias) = try weights.pack(self, first: first, count: Int(part.out_channels), execution)
                 try convolve(&part, execution)
             }
@@ -171,7 +171,7 @@ final class Convolution {
         }
     }
 
-    /// Into a new map that only convolutions read.
+    /// Into a new map that only convolutions read, or that is learned from.
     func forward(
         _ input: FeatureMap, residual: FeatureMap? = nil, relu: Bool, _ execution: Execution
     ) throws(ULDorError) -> FeatureMap {

@@ -6,11 +6,21 @@ struct FeatureMap: BitwiseCopyable {
     var data: UnsafeMutablePointer<Float>
     var batch, height, width, channels: Int
     /// From UK_PANEL channels of all pixels to the next; 0: a pixel's channels lie together.
-    var groupStride = 0
+    let groupStride: Int
+
+    init(data: UnsafeMutablePointer<Float>, batch: Int, height: Int, width: Int, channels: Int, groupStride: Int = 0) {
+        self.data = data
+        (self.batch, self.height, self.width, self.channels) = (batch, height, width, channels)
+        self.groupStride = groupStride
+    }
 
     var pixels: Int { batch * height * width }
     var count: Int { pixels * channels }
+    var isDense: Bool { groupStride == 0 }
     private var pixelStride: Int { groupStride > 0 ? Int(UK_PANEL) : channels }
+
+    /// A dense map in the same memory, for what is read before the map itself is written.
+    var dense: FeatureMap { FeatureMap(data: data, batch: batch, height: height, width: width, channels: channels) }
 
     /// `count` images from `first` on.
     func images(_ first: Int, _ count: Int) -> FeatureMap {

@@ -70,7 +70,7 @@ final class Backbone {
         return BackboneFeatures(c2: try map(0), c3: try map(1), c4: try map(2), c5: try map(3))
     }
 
-    private func stemFeatures(_ input: FeatureMap, _ execution: Execution) throws(ULDorError) -> FeatureMap {
+    func stemFeatures(_ input: FeatureMap, _ execution: Execution) throws(ULDorError) -> FeatureMap {
         let features = try execution.map(1, stem.outputSize(input.height), stem.outputSize(input.width), stem.outChannels)
         try stem.forward(input, into: features, relu: true, execution)
         return features

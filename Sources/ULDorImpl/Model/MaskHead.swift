@@ -38,8 +38,8 @@ final class MaskHead {
 
     var size: Int { Self.pooled * 2 }
 
-    /// `features` is regions x 14 x 14 x channels and is overwritten, or `room` is, a map of the same size that may lie there; `output`
-    /// regions x 28 x 28 x K logits.
+    /// `features` is regions x 14 x 14 x channels; `output` regions x 28 x 28 x K logits. `room`, a map of the same size, is where the second
+    /// convolution's output goes: by default over `features`, which the first has read.
     func forward(
         _ features: FeatureMap, room: FeatureMap? = nil, into output: FeatureMap, _ execution: Execution
     ) throws(ULDorError) {

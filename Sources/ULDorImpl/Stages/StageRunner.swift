@@ -243,7 +243,7 @@ struct StageRunner {
         let channels = entry.dim(1), area = map.height * map.width
         for index in 0..<map.batch {
             var plane = map.map
-            plane.data += index * Int(plane.image_stride) + firstChannel
+            plane.data += index * Int(plane.image_stride) + Int(uk_channel(&plane, Int32(firstChannel)))
             uk_from_planes(entry.data + index * channels * area, Int32(channels), &plane)
         }
     }
@@ -255,7 +255,7 @@ struct StageRunner {
         let area = map.height * map.width
         for index in 0..<map.batch {
             var plane = map.map
-            plane.data += index * Int(plane.image_stride) + channels.lowerBound
+            plane.data += index * Int(plane.image_stride) + Int(uk_channel(&plane, Int32(channels.lowerBound)))
             uk_to_planes(&plane, Int32(channels.count), values + index * channels.count * area)
         }
     }

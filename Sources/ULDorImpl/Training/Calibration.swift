@@ -16,7 +16,7 @@ extension Learner {
                 let pooled = try execution.map(1, maps[index].height / 4, maps[index].width / 4, backbone.stem.outChannels)
                 let map = maps[index]
                 try execution.scratch { () throws(ULDorError) in
-                    try backbone.pool(try backbone.stem.forward(map, relu: true, execution), into: pooled, execution)
+                    try backbone.pool(try backbone.stemFeatures(map, execution), into: pooled, execution)
                 }
                 maps[index] = pooled
             }

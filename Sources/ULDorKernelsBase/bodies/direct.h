@@ -1,6 +1,6 @@
 /*
  * Direct convolution: a job's pixels times panels of weights, UK_CHAIN products of the sum at a time. The pixels' neighbourhoods
- * are packed once for each such piece and used by all of the job's panels.
+ * are packed once for each such piece and used by all of the job's panels, unless they lie like that already.
  */
 typedef struct job_pixels {
     const float *origin[UK_MOST_JOB_ROWS]; /* input at tap (0, 0); may lie outside, see `top`, `left` */
@@ -67,7 +67,7 @@ static void pack_rows(const uk_conv *conv, const job_pixels *at, int32_t rows, i
             int64_t step = source ? group : 0;
             const float *from = source ? source + uk_channel(&conv->input, c) : uk_zeros;
             if (whole) {
-                /* Rows lie far apart; what the hardware has not noticed of a row four further on is asked for here. */
+                /* A dense map's rows lie far apart; what the hardware has not noticed of a row four further on is asked for here. */
                 const float *ahead = from + 4 * conv->stride * conv->input.pixel_stride;
                 for (int32_t i = 0; i < length; i += 16) {
                     __builtin_prefetch(ahead + i / 16 * step);
@@ -153,13 +153,13 @@ static bool whole_ending(const uk_conv *conv, const job_pixels *at, int32_t pane
     return true;
 }
 
-/* Whether rows lie in the input as pack_rows() would pack them: one pixel of a group after another. */
+/* Whether rows lie in the input as pack_rows() would pack them: one pixel of a group after another, one for each of the output's. */
 UK_INLINE bool are_packed(const uk_conv *conv)
 {
-    const uk_map *in = &conv->input;
+    const uk_map *in = &conv->input, *out = &conv->output;
     return conv->kernel_h == 1 && conv->kernel_w == 1 && conv->stride == 1 && conv->pad == 0 && conv->channels % UK_PANEL == 0 &&
-           in->pixel_stride == UK_PANEL && in->row_stride == (int64_t)UK_PANEL * in->width &&
-           in->image_stride == in->row_stride * in->height;
+           out->height == in->height && out->width == in->width && in->pixel_stride == UK_PANEL &&
+           in->row_stride == (int64_t)UK_PANEL * in->width && in->image_stride == in->row_stride * in->height;
 }
 
 /* Output pixels [begin, begin + rows) of panels [panel_begin, panel_end). `scratch` as uk_plan_convolution() says. */

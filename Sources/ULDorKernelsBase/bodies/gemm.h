@@ -1,7 +1,7 @@
 /*
- * The one matrix product: a block of rows times panels of weights. Rows are packed [k / 16][row][16], so that every row
+ * The one matrix product: a block of rows times panels of weights. Rows lie [k / 16][row][16], so that every row
  * of a tile is a constant away from the first and one pointer reaches them all; weights are [k][UK_PANEL] a panel.
- * A direct convolution packs its pixels' neighbourhoods like this; Winograd writes its transformed tiles like this, a register tile after another.
+ * A direct convolution packs its pixels' neighbourhoods like this, or finds a map in groups of channels; Winograd writes its transformed tiles like this, a register tile after another.
  */
 enum { TILE_VECTORS = UK_PANELS * VECTORS, TILE_WIDTH = UK_PANELS * UK_PANEL };
 
@@ -16,8 +16,7 @@ typedef struct ending {
 } ending;
 
 /* Where vector v of a tile's row lies. */
-UK_INLINE int64_t across(int64_t apart, int v) { return v / VECTORS * apart + v % VECTORS * UK_LANES; }
-
+UK_INLINE int64_t place_of_vector(int64_t apart, int v) { return v / VECTORS * apart + v % VECTORS * UK_LANES; }
 
 /* sum += a row's float in all lanes * weights. UK_MULTIPLY_ADD does it in one instruction, with a read for each vector of weights. */
 #ifdef UK_MULTIPLY_ADD
@@ -61,7 +60,7 @@ enum { SPREADS_WEIGHTS = UK_PANELS > 1, LINES_APART = 2 };
 typedef struct expected {
     int32_t places, lines;           /* how many of both; of each panel as many lines, LINES_APART from each other */
     const float *place[2 * UK_ROWS]; /* as many lines as a tile is wide */
-    int64_t apart[2];                /* of even and odd ones */
+    int64_t apart[2];                /* from a panel's lines to the next one's: of places 0, 2, ... and of places 1, 3, ... */
     const float *weights[UK_PANELS];
 } expected;
 
@@ -123,9 +122,9 @@ UK_INLINE void tile(const int rows, const int panels, int32_t k, const float *a,
     }
     if (end->residual)
         UK_UNROLL for (int r = 0; r < rows; r++)
-            UK_UNROLL for (int v = 0; v < panels * VECTORS; v++) sum[r][v] += load(end->residual[r] + end->residual_place + across(end->residual_apart, v));
+            UK_UNROLL for (int v = 0; v < panels * VECTORS; v++) sum[r][v] += load(end->residual[r] + end->residual_place + place_of_vector(end->residual_apart, v));
     UK_UNROLL for (int r = 0; r < rows; r++)
-        UK_UNROLL for (int v = 0; v < panels * VECTORS; v++) store(end->out[r] + end->place + across(end->apart, v), at_least(sum[r][v], floor));
+        UK_UNROLL for (int v = 0; v < panels * VECTORS; v++) store(end->out[r] + end->place + place_of_vector(end->apart, v), at_least(sum[r][v], floor));
 }
 
 typedef void tile_function(int32_t k, const float *a, int64_t block, const float *const *weights, float *to,

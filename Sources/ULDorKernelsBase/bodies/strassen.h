@@ -66,7 +66,7 @@ static void pack_pairs(const uk_conv *conv, const job_pixels *at, int32_t pairs,
     int64_t from = uk_channel(&conv->input, first);
     for (int32_t r = 0; r < pairs; r++) {
         const float *even = at->origin[r] + from, *odd = at->origin[pairs + r] + from;
-        /* Rows lie far apart: what the hardware has not noticed of the next pair but one is asked for here. */
+        /* A dense map's rows lie far apart: what the hardware has not noticed of the next pair but one is asked for here. */
         int32_t next = r + 2 < pairs ? r + 2 : r;
         const float *next_even = at->origin[next] + from, *next_odd = at->origin[pairs + next] + from;
         for (int32_t i = 0; i < half; i += 16) {

@@ -16,8 +16,8 @@ UK_INLINE void complete_row(const ending *end, int32_t row, const float *to, con
     vec floor = floor_of(end->relu);
     UK_UNROLL for (int v = 0; v < TILE_VECTORS; v++) {
         vec x = load(to + v * UK_LANES) + sum[v] + load(end->bias + v * UK_LANES);
-        if (end->residual) x += load(end->residual[row] + end->residual_place + across(end->residual_apart, v));
-        store(out + end->place + across(end->apart, v), at_least(x, floor));
+        if (end->residual) x += load(end->residual[row] + end->residual_place + place_of_vector(end->residual_apart, v));
+        store(out + end->place + place_of_vector(end->apart, v), at_least(x, floor));
     }
 }
 

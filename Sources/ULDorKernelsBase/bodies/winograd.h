@@ -33,11 +33,18 @@ UK_INLINE bool transform_tiles(const int side, const uk_exec *exec, const uk_con
         packed_row row = packed_row_of(&rows_cut, rows.first[shape.kind]++, conv->channels);
         if (t + 1 < count) at = place_after(side, conv, at);
         has_zeros[(t + 1) % 2] = !find_tile(side, conv, at, next);
+        const float *const *soon = next;
+        const float *inside[36];
+        if (has_zeros[(t + 1) % 2]) {
+            /* In the place of zeros, which do not lie in groups: the tile's first output pixel, which is always inside. */
+            for (int i = 0; i < (side + 2) * (side + 2); i++) inside[i] = next[i] == uk_zeros ? next[side + 3] : next[i];
+            soon = inside;
+        }
         for (int32_t c = 0; c < conv->channels; c += 16) {
-            /* Pixels lie a row of channels apart, which no hardware prefetcher follows; a tile's first two columns are shared. */
+            /* No hardware prefetcher follows a tile's rows; its first two columns are shared with the tile before. */
             int64_t channel = c / 16 * group;
             UK_UNROLL for (int y = 0; y < side + 2; y++)
-                UK_UNROLL for (int x = 2; x < side + 2; x++) __builtin_prefetch(next[y * (side + 2) + x] + channel);
+                UK_UNROLL for (int x = 2; x < side + 2; x++) __builtin_prefetch(soon[y * (side + 2) + x] + channel);
             const float *const *sources = from;
             const float *beside[36];
             if (has_zeros[t % 2] && group != UK_PANEL) {

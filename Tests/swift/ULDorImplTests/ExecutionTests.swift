@@ -20,6 +20,22 @@ import ULDorKernels
         #expect(gentle.algorithms == Int32(UK_GENTLE))
     }
 
+    /// Maps that only convolutions read: in groups of 16 channels where they fit, dense while learning.
+    @Test(arguments: [(false, 48, true), (false, 40, false), (true, 48, false)])
+    func hiddenMaps(isGentle: Bool, channels: Int, isInGroups: Bool) throws {
+        let execution = execution(isExact: false, isGentle: isGentle)
+        let bytes = try execution.measure { () throws(ULDorError) in
+            let map = try execution.hiddenMap(3, 5, 7, channels)
+            #expect((map.batch, map.height, map.width, map.channels) == (3, 5, 7, channels))
+            #expect(map.isDense == !isInGroups && map.dense.isDense && map.dense.data == map.data)
+            let rest = map.images(1, 2).map
+            #expect(map.images(2, 1).data == map.data + 2 * 35 * (isInGroups ? 16 : channels))
+            #expect(rest.pixel_stride == (isInGroups ? 16 : Int64(channels)))
+            #expect(isInGroups ? rest.group_stride >= 3 * 35 * 16 : rest.group_stride == 0)
+        }
+        #expect(bytes >= 3 * 35 * channels * MemoryLayout<Float>.stride)
+    }
+
     @Test(arguments: [false, true]) func exactThroughout(isGentle: Bool) throws {
         let exact = execution(isExact: true, isGentle: isGentle)
         #expect(exact.algorithms == Int32(UK_DIRECT) && exact.gradientAlgorithms == Int32(UK_DIRECT))

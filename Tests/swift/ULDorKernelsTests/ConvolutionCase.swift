@@ -124,22 +124,28 @@ struct Convolution {
         return pixels(output)
     }
 
-    /// The same with maps whose channels lie in groups: the input, or the output and the residual. What lies between groups is NaN before, and
-    /// must be after.
+    /// Where the residual of an output in groups lies: in groups of its own, in a dense map, or in the output itself.
+    enum ResidualPlace: CaseIterable { case groups, dense, output }
+
+    /// The same with maps whose channels lie in groups: the input, or the output. What lies between groups is NaN before, and must be after.
     func runInGroups(
-        _ table: UnsafePointer<uk_table>, threads: Int32, by algorithms: Algorithms, input isInput: Bool, output isOutput: Bool
+        _ table: UnsafePointer<uk_table>, threads: Int32, by algorithms: Algorithms, input isInput: Bool, output isOutput: Bool,
+        residual place: ResidualPlace = .groups
     ) -> [Float] {
         let step = shape.isStrided ? 2 : 1
         let inputs = Groups(pixels: shape.batch * shape.height * shape.width, channels: shape.channels)
         let outputs = Groups(pixels: shape.batch * shape.outHeight * shape.outWidth * step * step, channels: shape.out)
         let from = isInput ? inputs.grouped(input) : input
-        let output = isOutput ? Guarded(count: outputs.count) : makeOutput()
+        let isInPlace = isOutput && place == .output
+        let output = isInPlace ? outputs.grouped(added!) : isOutput ? Guarded(count: outputs.count) : makeOutput()
         var conv = work(into: output)
         if isInput { conv.input = shape.map(from.base, shape.height, shape.width, shape.channels, group: inputs.stride) }
         var residual: Guarded?
         if isOutput {
             conv.output = shape.map(output.base, shape.outHeight, shape.outWidth, shape.out, step: step, group: outputs.stride)
-            if let added, let size = shape.residual {
+            if isInPlace {
+                conv.residual = conv.output
+            } else if place == .groups, let added, let size = shape.residual {
                 let groups = Groups(pixels: shape.batch * size.height * size.width, channels: shape.out)
                 residual = groups.grouped(added)
                 conv.residual = shape.map(residual?.base, size.height, size.width, shape.out, group: groups.stride)

@@ -16,6 +16,9 @@ let gradientShapes: [GradientCase] = [
     .init(batch: 2, height: 8, width: 6, channels: 16, out: 20, kernel: 1, stride: 2, gap: 1),
     .init(batch: 2, height: 8, width: 10, channels: 17, out: 33, kernel: 2, stride: 2),
     .init(batch: 2, height: 7, width: 9, channels: 20, out: 5, kernel: 2, stride: 2, hasBias: false, gap: 2),
+    // A phase that is a 1 x 1 convolution to more pixels than it has, of a map that is its own only group of channels.
+    .init(batch: 2, height: 7, width: 9, channels: 20, out: 16, kernel: 2, stride: 2, padding: 0),
+    .init(batch: 2, height: 7, width: 9, channels: 64, out: 64, kernel: 2, stride: 2, padding: 0),
     .init(batch: 2, height: 7, width: 5, channels: 3, out: 4, kernel: 2, padding: 0),
     .init(height: 9, width: 8, channels: 5, out: 6, kernel: 2, padding: 1),
     .init(height: 9, width: 11, channels: 4, out: 7, kernel: 3, padding: 0),

@@ -60,6 +60,20 @@ private let groupShapes: [ConvolutionCase] =
         }
     }
 
+    /// ResNet-18's first block adds a dense map; a block's end is added to what lies where it goes.
+    @Test(arguments: groupShapes.filter { $0.residual != nil && $0.out % 16 == 0 }, Convolution.ResidualPlace.allCases)
+    func residualsWhereverTheyLie(_ shape: ConvolutionCase, _ place: Convolution.ResidualPlace) {
+        guard place != .output || shape.residual! == (shape.outHeight, shape.outWidth) else { return }
+        let convolution = Convolution(shape)
+        for table in tables() {
+            for algorithms in Algorithms.allCases {
+                let grouped = convolution.runInGroups(
+                    table, threads: 3, by: algorithms, input: true, output: true, residual: place)
+                #expect(bits(grouped) == bits(convolution.run(table, by: algorithms)), "\(name(table)), \(algorithms)")
+            }
+        }
+    }
+
     @Test(arguments: [16, 48]) func planesThereAndBack(_ channels: Int) {
         var generator = Generator(seed: UInt64(channels))
         let (height, width) = (5, 7), groups = Groups(pixels: 35, channels: channels)

@@ -27,6 +27,17 @@ let strassenShapes: [ConvolutionCase] = [
         Convolution(shape).expectSameBitsForAnyThreadsAndVectors(by: .strassen)
     }
 
+    /// Pairs are read where they lie: an output with more pixels than the input has is left to direct sums.
+    @Test(arguments: [(0, 0), (1, 0), (0, 1)]) func needsAPixelForEach(_ more: (height: Int32, width: Int32)) {
+        for table in tables() {
+            var conv = ConvolutionCase(height: 6, width: 8, channels: 64, out: 64, kernel: 1).sizes
+            conv.output.height += more.height
+            conv.output.width += more.width
+            let plan = uk_plan_convolution(table, &conv, 1, Algorithms.strassen.rawValue)
+            #expect(plan.is_strassen == (more == (0, 0)))
+        }
+    }
+
     /// A pixel's values depend on its partner and on nothing else: fewer regions give the same ones.
     @Test func pairsStandAlone() {
         var generator = Generator(seed: 31)
