@@ -7,7 +7,7 @@ from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence
 
 import training
 from latency import SCALING
-from samples import middle, peak, ratios, times
+from samples import middle, peak, ratios, stages, times
 
 Results = Mapping[str, Any]
 
@@ -79,6 +79,22 @@ def _arithmetic(rows: Sequence[Mapping[str, Any]]) -> Iterator[Judged]:
                              [None, 2 * row["gmac"]["total"] / milliseconds * 1e3 / best])
 
 
+#: Everything but convolutions: top-k and NMS, RoIAlign, pasting and outlining, preprocessing.
+SMALL = ("input", "proposals", "box features", "detections", "mask features", "outlines")
+
+
+def _small_stages(rows: Sequence[Mapping[str, Any]]) -> Iterator[Judged]:
+    for row in rows:
+        ours = row["engines"].get("uldor", {})
+        whole, bare = middle(times(ours)), middle(times(ours, False))
+        if whole is None or bare is None or (row["size"], row["detections"]) not in CONFIGURATIONS:
+            continue
+        found = {name: value / bare for name, value in stages(ours).items() if name in SMALL} | {"fetching the bitmaps": (whole - bare) / whole}
+        name = max(found, key=lambda key: found[key])
+        yield Judged(f"largest stage without convolutions ({name}) / the whole, {row['size']}, {row['detections']} detections, {row['threads']}T", "≤", 0.02, 0.02,
+                     [found[name], None])
+
+
 def _memory(places: Sequence[Mapping[str, Any]]) -> Iterator[Judged]:
     for place in places:
         ours, theirs = (place["engines"].get(key, {}) for key in ("uldor", "openvino"))
@@ -103,4 +119,4 @@ def _training(rows: Sequence[Mapping[str, Any]]) -> Iterator[Judged]:
 
 def judge(results: Results) -> List[Judged]:
     rows: Sequence[Dict[str, Any]] = results.get("latency", [])
-    return [*_latency(rows, results["labels"]), *_memory(results.get("memory", [])), *_scaling(rows), *_arithmetic(rows), *_training(results.get("training", []))]
+    return [*_latency(rows, results["labels"]), *_memory(results.get("memory", [])), *_scaling(rows), *_arithmetic(rows), *_small_stages(rows), *_training(results.get("training", []))]

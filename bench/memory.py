@@ -14,7 +14,7 @@ from rounds import PATIENCE, Watch, enough, first_words
 #: Runs of the process whose peak is taken: memory plans settle in the second run of some engines.
 RUNS = 3
 #: After this many seconds of starts an engine gets no more of them; torch.compile's take long.
-BUDGET = 60.0
+BUDGET = 150.0
 TOOL = "uldor_tool"
 
 

@@ -21,7 +21,7 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine  # noqa: E402
 from engines import MAIN  # noqa: E402
 from memory import TOOL  # noqa: E402
 from report import caption  # noqa: E402
-from samples import middle, stages, times  # noqa: E402
+from samples import best_peak, middle, stages, times  # noqa: E402
 
 Results = Mapping[str, Any]
 SHORT = {"torchvision_channels_last": "torchvision,\nBN folded, NHWC", "torchvision": "torchvision\neager", "torch_compile": "torch.compile",
@@ -65,6 +65,25 @@ def latency(axes: Axes, results: Results) -> None:
     axes.legend(fontsize=8, ncols=len(keys), frameon=False, loc="lower right", bbox_to_anchor=(1, 1.0), borderaxespad=0.1)
     _plain(axes, "Latency, tensor to masks; hatched: pasting into the image", "ms")
     axes.set_ylim(0, highest * 1.15)
+
+
+def shares(axes: Axes, results: Results) -> None:
+    """Arithmetic of direct convolutions a second over what the multiply-add loop gives, without pasting."""
+    rows = [row for row in results["latency"] if best_peak(row["fma"], row["threads"])]
+    keys = [key for key in MAIN if any(key in row["engines"] for row in rows)]
+    width = 0.86 / max(len(keys), 1)
+    for number, row in enumerate(rows):
+        best = best_peak(row["fma"], row["threads"]) or 1.0
+        for place, key in enumerate(keys):
+            bare = middle(times(row["engines"].get(key, {}), False))
+            share = 2 * row["gmac"]["total"] / bare * 1e3 / best if bare else 0.0
+            x = number + (place - (len(keys) - 1) / 2) * width
+            axes.bar(x, share, width * 0.94, color=COLOURS[key])
+            if key == "uldor":
+                axes.text(x, share + 0.02, f"{share:.2f}", ha="center", va="bottom", fontsize=7, fontweight="bold")
+    axes.axhline(1, color="#999999", linestyle="--", linewidth=1)
+    axes.set_xticks(range(len(rows)), [f"{row['size']}\n{row['detections']} det\n{row['threads']}T" for row in rows], fontsize=7)
+    _plain(axes, "Direct convolutions' arithmetic over the multiply-add peak", "")
 
 
 def _bars(axes: Axes, values: Dict[str, Optional[float]], form: str, title: str, unit: str) -> None:
@@ -177,7 +196,7 @@ def growth(axes: Axes, results: Results) -> None:
 Panel = Tuple[str, Callable[[Axes, Results], None]]
 #: Section of the results that a panel shows, and what draws it.
 WIDE: List[Panel] = [("latency", latency), ("latency", stage_bars)]
-SMALL: List[Panel] = [("memory", peaks), ("memory", cold), ("growth", growth), ("sizes", sizes), ("threads", threads), ("slices", slices)]
+SMALL: List[Panel] = [("latency", shares), ("memory", peaks), ("memory", cold), ("growth", growth), ("sizes", sizes), ("threads", threads), ("slices", slices)]
 COLUMNS = 3
 
 

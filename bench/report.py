@@ -16,7 +16,7 @@ import mining
 import training
 from latency import SCALING
 from memory import TOOL
-from samples import middle, others, peak, ratios, remark_on_cores, spread, stages, times
+from samples import best_peak, middle, others, peak, ratios, remark_on_cores, spread, stages, times
 
 Results = Mapping[str, Any]
 #: Cores that something else may keep busy before a configuration is marked.
@@ -55,25 +55,26 @@ def agreement(row: Mapping[str, Any]) -> str:
 def latency(results: Results) -> str:
     parts: List[str] = []
     for row in results["latency"]:
-        engines, total = row["engines"], row["gmac"]["total"]
+        engines, total, best = row["engines"], row["gmac"]["total"], best_peak(row["fma"], row["threads"])
         lines = []
         for key, engine in engines.items():
             if "error" in engine:
-                lines.append([label(results, key), f"failed: {engine['error']}", *["–"] * 6])
+                lines.append([label(results, key), f"failed: {engine['error']}", *["–"] * 7])
                 continue
             bare = middle(times(engine, False))
+            rate = 2 * total / bare * 1e3 if bare else None
             ours = [middle(ratios(engines["uldor"], engine, pasted)) if engines.get("uldor", {}).get("samples") else None
                     for pasted in (True, False)]
             lines.append([label(results, key), number(middle(times(engine))), _spread(times(engine)), number(bare),
                           *(number(ratio, 2) if key not in ("uldor", SCALING) else "–" for ratio in ours),
-                          number(2 * total / bare * 1e3 if bare else None), agreement(engine)])
+                          number(rate), number(rate / best, 2) if rate and best else "–", agreement(engine)])
         noise = others(engines)
         loud = f" **The machine was busy with something else: {noise:.2f} cores.**" if noise > NOISY else ""
         fma = ", ".join(f"{name} {number(rate)}" for name in ("avx2", "avx512") if (rate := peak(row["fma"], name, row["threads"])))
         parts.append(f"### {row['size']} x {row['size']}, {row['detections']} detections, {row['threads']} thread{'s' * (row['threads'] > 1)}\n\n"
                      f"{total:.1f} GMAC, {row['proposals']} proposals; multiply-add loop in the same minute, GFLOP/s: {fma}.{remark_on_cores(engines)}{loud}\n\n"
                      + table(["engine", "ms", "spread", "ms, masks 28 x 28", "libuldor / engine", "masks 28 x 28",
-                              "GFLOP/s", "largest difference: box, score"], lines))
+                              "GFLOP/s", "of the multiply-add loop's", "largest difference: box, score"], lines))
     return "\n".join(parts)
 
 

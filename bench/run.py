@@ -74,10 +74,10 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     options.repeats = options.repeats or (3 if quick else 7)
     if any(size % 32 or size < 32 for size in options.sizes) or not set(options.detections) <= {100, 5}:
         parser.error("sizes are multiples of 32, detections 100 or 5")
-    options.starts = 2 if quick else 5
+    options.starts = 2 if quick else 7
     options.curve_sizes = [256, 512, 768] if quick else [256, 384, 512, 640, 768, 896, 1024]
     options.curve_threads = _thread_counts(cores)
-    options.curve_repeats = 2 if quick else 3
+    options.curve_repeats = 2 if quick else 7
     options.slices = 4 if quick else 64
     options.growth_sizes = growth_sizes(6 if quick else 20)
     return options

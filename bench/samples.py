@@ -78,6 +78,11 @@ def peak(fma: Sequence[Row], instructions: str, threads: int) -> Optional[float]
     return next((row["median_gflops"] for row in fma if row["instructions"] == instructions and row["threads"] == threads), None)
 
 
+def best_peak(fma: Sequence[Row], threads: int) -> Optional[float]:
+    """Of the widest set that the machine has: what an engine could use."""
+    return max((rate for name in ("avx2", "avx512") if (rate := peak(fma, name, threads))), default=None)
+
+
 def stages(row: Row) -> Dict[str, float]:
     """Median milliseconds of each of libuldor's stages, in their order."""
     found = [sample["stages"] for sample in row.get("samples", []) if "stages" in sample]

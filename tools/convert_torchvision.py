@@ -4,13 +4,36 @@
 
 CHECKPOINT is a state_dict as .pth, .pt or .safetensors, bare or as {"model": ...} or {"state_dict": ...}. Names from
 before torchvision 0.13 are read too. The `_v2` models (batch norm in the FPN, convolutions in the box head) are
-another network and are refused."""
+another network and are refused.
+
+A ResNet for classification (ImageNet's resnet18 to resnet101: conv1, layer1 ... fc) becomes a file of the backbone's tensors
+alone: no network to detect with, but one to begin a training with (uldor train --arch ... --init OUTPUT)."""
 
 from __future__ import annotations
 
+import re
+
+import numpy as np
+
 import checkpoint_file
 import converter
+import safetensors_file
 import uldor_weights
+
+BODY = "backbone.body."
+
+
+def classifier_body(tensors: dict[str, np.ndarray]) -> dict[str, np.ndarray] | None:
+    """A classification ResNet's tensors as the backbone's, without fc; None where it is none."""
+    part = re.compile(r"(conv1|bn1|layer[1-4]\.\d+\.(conv[123]|bn[123]|downsample\.[01]))\.(weight|bias|running_mean|running_var)")
+    own = {name for name in tensors if part.fullmatch(name)}
+    if "conv1.weight" not in own or set(tensors) - own - {"fc.weight", "fc.bias"}:
+        return None
+    body = {BODY + name: tensors[name] for name in own}
+    missing = sorted(name for name in uldor_weights.required_names(body) if name.startswith(BODY) and name not in body)
+    if missing:
+        raise uldor_weights.WeightsError(f"{missing[0].removeprefix(BODY)} is missing ({len(missing)} such tensors)")
+    return body
 
 
 def main() -> None:
@@ -18,7 +41,12 @@ def main() -> None:
     parser.add_argument("--batch-norm-eps", type=float, default=1e-5,
                         help="0 for torchvision's COCO_V1 weights (mask_rcnn.py calls overwrite_eps(model, 0.0)); default 1e-5")
     arguments = parser.parse_args()
-    tensors = {uldor_weights.modern_name(n): a for n, a in checkpoint_file.load(arguments.checkpoint).items()}
+    loaded = checkpoint_file.load(arguments.checkpoint)
+    if body := classifier_body(loaded):
+        safetensors_file.save(arguments.output, {name: np.ascontiguousarray(array, dtype="<f4") for name, array in body.items()})
+        print(f"{arguments.output}: {len(body)} tensors of a backbone, without its classifier")
+        return
+    tensors = {uldor_weights.modern_name(n): a for n, a in loaded.items()}
     extra = sorted(set(tensors) - set(uldor_weights.required_names(tensors)))
     if extra:
         raise uldor_weights.WeightsError(f"{extra[0]} belongs to another network ({len(extra)} such tensors)")

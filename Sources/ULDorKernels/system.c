@@ -1,11 +1,14 @@
 #define _GNU_SOURCE
 #include "ULDorKernels.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 /*
@@ -61,6 +64,21 @@ void uk_system_reason(int number, char *text, size_t capacity)
 {
     char buffer[128];
     snprintf(text, capacity, "%s", strerror_r(number, buffer, sizeof buffer));
+}
+
+int uk_system_reserve(int file, int64_t bytes, int32_t copies)
+{
+    struct rlimit most;
+    if (bytes <= 0 || copies <= 0 || bytes > INT64_MAX / copies) return 0;
+    if (getrlimit(RLIMIT_FSIZE, &most) == 0 && most.rlim_cur != RLIM_INFINITY && most.rlim_cur < (uint64_t)bytes) {
+        errno = EFBIG;
+        return -1;
+    }
+    int result;
+    do result = fallocate(file, FALLOC_FL_KEEP_SIZE, 0, (off_t)(bytes * copies));
+    while (result != 0 && errno == EINTR);
+    bool is_full = result != 0 && (errno == ENOSPC || errno == EDQUOT || errno == EFBIG);
+    return is_full ? -1 : 0;
 }
 
 static _Thread_local char last_error[1024];

@@ -87,10 +87,10 @@ def test_plots(tool, truth, results, tmp_path):
 
 
 @pytest.mark.parametrize("changes, text", [
-    (dict(image_id="000001_01_01/099"), r"[3]: unknown slice '000001_01_01/099'"),
-    (dict(image_id=99), "[3]: unknown slice"),
+    (dict(image_id="000001_01_01/099"), r"line 1: [3]: unknown slice '000001_01_01/099'"),
+    (dict(image_id=99), "line 1: [3]: unknown slice"),
     (dict(image_id="000009_01_01_001.png"), "[3]: slice 000009_01_01/001 is of another split"),
-    (dict(score=float("nan")), ""),
+    (dict(score=float("nan")), "line 1: invalid token near 'NaN'"),
     (dict(score=1.5), "[3]: score is 1.5"),
     (dict(score="high"), "[3]: score is not a number"),
     (dict(bbox=[1, 2, -3, 4]), "[3]: a box of negative size"),
@@ -106,6 +106,27 @@ def test_detections_that_cannot_be_used_are_named(tool, truth, tmp_path, changes
     done = tool("froc", "-t", truth, "-d", path, "-j", out)
     assert done.returncode == 1 and done.stdout == "" and not out.exists()
     assert str(path) in done.stderr and text in done.stderr
+
+
+def test_detections_are_named_by_line(tool, truth, tmp_path):
+    """However they lie: one a line, several, one over lines, brackets and commas within texts."""
+    good = detections()[:5]
+    for entry in good:
+        entry["note"] = 'a "quoted", [bracketed] {braced} \\ text'
+    good[1]["score"] = good[4]["score"] = 7
+    lines = [json.dumps(entry) for entry in good]
+    path = tmp_path / "bad.json"
+    for text, first, second in [
+            ("[\n" + ",\n".join(lines) + "\n]\n", 3, 6),
+            (f"[{lines[0]}, {lines[1]},\n\n{lines[2]}\n,{lines[3]}\n,\n\n{lines[4]}]", 1, 7),
+            (json.dumps(good, indent=1), None, None)]:
+        if first is None:
+            starts = [number for number, line in enumerate(text.splitlines(), 1) if line == " {"]
+            first, second = starts[1], starts[4]
+        path.write_text(text)
+        done = tool("froc", "-t", truth, "-d", path)
+        assert done.returncode == 1
+        assert f"line {first}: [1]: score is 7" in done.stderr and f"line {second}: [4]: score is 7" in done.stderr, done.stderr
 
 
 def test_files_that_cannot_be_used_are_named(tool, truth, results, tmp_path):

@@ -237,3 +237,38 @@ def test_defaults_are_those_of_the_document() -> None:
         expanded.add(name if name in uldor_config.FIELDS else next(
             (f for f in uldor_config.FIELDS if f.endswith(f".{name}")), name))
     assert expanded == set(uldor_config.FIELDS)
+
+
+def test_classification_backbone(tmp_path: Path) -> None:
+    """An ImageNet ResNet's names: all of the backbone, nothing else, and a training takes it."""
+    body = {n.removeprefix("backbone.body."): a for n, a in fixture(2).items() if n.startswith("backbone.body.")}
+    source, out = tmp_path / "resnet.safetensors", tmp_path / "out.safetensors"
+    safetensors_file.save(source, {**body, "fc.weight": np.ones((1000, 8), np.float32), "fc.bias": np.zeros(1000, np.float32)})
+    run = convert("torchvision", source, out)
+    assert run.returncode == 0 and f"{len(body)} tensors of a backbone" in run.stdout, run.stderr
+    found, metadata = safetensors_file.load(out)
+    assert found.keys() == {f"backbone.body.{name}" for name in body} and not metadata
+    assert all(found[f"backbone.body.{name}"].tobytes() == array.tobytes() for name, array in body.items())
+    del body["layer2.0.bn2.running_var"]
+    safetensors_file.save(source, body)
+    run = convert("torchvision", source, tmp_path / "none")
+    assert run.returncode == 1 and "layer2.0.bn2.running_var is missing" in run.stderr and not (tmp_path / "none").exists()
+
+
+def test_training_begins_with_a_classification_backbone(tmp_path: Path) -> None:
+    import training_data
+    import uldor
+
+    with training_data.source() as discs:
+        with uldor.Trainer(discs, **training_data.SHORT) as first:
+            first.save(tmp_path / "w")
+        tensors = safetensors_file.load(tmp_path / "w")[0]
+        body = {n.removeprefix("backbone.body."): a + 1 for n, a in tensors.items() if n.startswith("backbone.body.")}
+        safetensors_file.save(tmp_path / "in.safetensors", body)
+        assert convert("torchvision", tmp_path / "in.safetensors", tmp_path / "body.safetensors").returncode == 0
+        with uldor.Trainer(discs, **{**training_data.SHORT, "init": tmp_path / "body.safetensors"}) as second:
+            second.save(tmp_path / "v")
+            assert not any("backbone.body" in line for line in second.report)
+    begun = safetensors_file.load(tmp_path / "v")[0]
+    assert all((begun[f"backbone.body.{name}"] == array).all() for name, array in body.items())
+    assert all((begun[name] == array).all() for name, array in tensors.items() if not name.startswith("backbone.body."))

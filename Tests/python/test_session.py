@@ -316,6 +316,30 @@ def test_the_same_bits_for_every_number_of_threads(model, size):
             assert found == reference, f"{threads} threads"
 
 
+@pytest.mark.parametrize("instructions", ["best", "portable"])
+def test_the_same_bits_of_maps_in_groups(root, instructions):
+    """The demo weights' layers have up to 128 channels, so maps lie in several groups of 16."""
+    reference = None
+    with uldor.Model(root / "share/uldor-demo.safetensors") as demo:
+        for threads in (1, 2, 3, 8):
+            with demo.session(threads=threads, instructions=instructions, score_threshold=0.0, detections=20) as session:
+                found = everything(session.forward(tensor(161, 200)))
+            assert len(found) > 3
+            reference = reference or found
+            assert found == reference, f"{threads} threads"
+
+
+@pytest.mark.parametrize("count", [1, 3, 40])
+def test_as_many_proposals_as_asked_for(model, count):
+    """A proposal becomes one detection of two classes at most."""
+    everything_kept = dict(nms_threshold=1.0, score_threshold=0.0, detections=1000)
+    with model.session(proposals=count, **everything_kept) as few, model.session(proposals=200, **everything_kept) as many:
+        some, all_of_them = few.forward(tensor(96, 128)), many.forward(tensor(96, 128))
+    assert len(some) == count < len(all_of_them)
+    boxes = {tuple(box) for box in all_of_them.boxes}
+    assert all(tuple(box) in boxes for box in some.boxes)
+
+
 def test_plans_of_alternating_sizes(model):
     """Memory is planned once for a size that comes again, anew for another, and after an estimate or a detection in between."""
     sizes = [(64, 96), (64, 96), (128, 128), (64, 96), (128, 128), (128, 128)]

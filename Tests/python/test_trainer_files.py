@@ -2,6 +2,7 @@
 """What a run leaves on the disk: when it is killed, when there is no room, when files are not what they should be."""
 from __future__ import annotations
 
+import json
 import os
 import random
 import re
@@ -30,35 +31,41 @@ with training_data.source() as discs:
 """
 
 
-def child(root, folder):
-    code = CHILD.format(tests=str(root / "Tests/python"), package=str(root / "examples/python/src"))
-    return subprocess.Popen([sys.executable, "-c", code, str(folder)], stdout=subprocess.PIPE, text=True)
+def child(root, folder, **options):
+    code = CHILD.format(tests=str(root / "Tests/python"), package=str(root / "examples/python/src")).replace(
+        "threads=1)", 'threads=1, log_file=Path(sys.argv[1]) / "log.jsonl")')
+    return subprocess.Popen([sys.executable, "-c", code, str(folder)], stdout=subprocess.PIPE, text=True, **options)
 
 
 def test_killed_at_random_moments(discs, whole, root, tmp_path):
-    """kill -9, 20 times: what is on the disk is always whole, and the run ends with the same bits."""
+    """kill -9, 20 times and until some met a run half-way: what is on the disk is always whole, and the run ends with the same bits."""
     moments = random.Random(20)
-    done = kills = 0
+    done = kills = halves = 0
     folder = tmp_path / "0"
     folder.mkdir()
-    while kills < 20:
+    while kills < 20 or (halves < 5 and kills < 200):
         process = child(root, folder)
         assert process.stdout.readline() == "started\n"
         time.sleep(moments.uniform(0, 0.12))
         process.send_signal(signal.SIGKILL)
         rest = process.communicate()[0]
-        kills += 1
+        was_done = "done" in rest
+        assert was_done or process.returncode == -signal.SIGKILL
+        kills += not was_done
+        halves += not was_done and (folder / "run.checkpoint").exists()
         for file in folder.iterdir():
-            if file.suffix != ".partial":
+            if file.suffix not in (".partial", ".jsonl"):
                 flat(tensors(file))  # every byte that the header tells of is there
-        if "done" in rest or kills == 20:
+        if was_done or (kills >= 20 and halves >= 5):
             process = child(root, folder)
             assert process.communicate()[0].endswith("done\n") and process.returncode == 0
             assert tensors_equal(folder, whole)
+            rows = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
+            assert [row["total_steps"] for row in rows] == [1, 2, 3, 3, 4, 5, 6, 6]
             done += 1
             folder = tmp_path / str(done)
             folder.mkdir()
-    assert not list(tmp_path.glob("*/*.partial"))
+    assert halves >= 5 and not list(tmp_path.glob("*/*.partial"))
 
 
 def tensors_equal(folder, other):
@@ -93,6 +100,47 @@ def test_no_room(discs, root, tmp_path):
     done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert done.stdout.endswith("done\n")
+
+
+@pytest.fixture
+def sizes(root, tmp_path):
+    """Of the files that a run leaves."""
+    process = child(root, tmp_path)
+    assert process.communicate()[0].endswith("done\n")
+    return {file.name: file.stat().st_size for file in tmp_path.iterdir()}
+
+
+@pytest.mark.parametrize("name, part", [("out.safetensors", 0.5), ("run.checkpoint", 0.8)])
+def test_too_large_from_the_start(root, tmp_path, sizes, name, part):
+    """Told before the first step, and nothing is left."""
+    limit = "import resource, signal\nsignal.signal(signal.SIGXFSZ, signal.SIG_DFL)\nresource.setrlimit(resource.RLIMIT_FSIZE, ({0}, {0}))\n"
+    folder = tmp_path / "new"
+    folder.mkdir()
+    code = limit.format(int(part * sizes[name])) + CHILD.format(
+        tests=str(root / "Tests/python"), package=str(root / "examples/python/src"))
+    done = subprocess.run([sys.executable, "-c", code, str(folder)], capture_output=True, text=True)
+    assert done.returncode == 1 and f"{folder / name}: cannot write: File too large" in done.stderr, done.stderr
+    assert "started" not in done.stdout and not list(folder.iterdir())
+
+
+@pytest.mark.parametrize("checkpoints, fits", [(1.5, False), (2.5, True)])
+def test_full_from_the_start(root, tmp_path, sizes, checkpoints, fits):
+    """A small disk: there must be room for the weights and, as the new one is written beside the old one, two checkpoints."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    size = int(sizes["out.safetensors"] + sizes["log.jsonl"] + checkpoints * sizes["run.checkpoint"])
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "uldor", str(disk)], capture_output=True).returncode != 0:
+        pytest.skip("cannot mount a file system")
+    try:
+        process = child(root, disk, stderr=subprocess.PIPE)
+        out, errors = process.communicate()
+        if fits:
+            assert out.endswith("done\n") and {file.name for file in disk.iterdir()} == sizes.keys()
+        else:
+            assert f"{disk / 'run.checkpoint'}: cannot write: No space left on device" in errors, errors
+            assert "started" not in out and not list(disk.iterdir())
+    finally:
+        subprocess.run(["umount", str(disk)], check=True)
 
 
 @pytest.mark.parametrize("field", ["output", "checkpoint", "log_file"])

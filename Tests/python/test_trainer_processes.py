@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import threading
+from pathlib import Path
 
 import numpy
 import pytest
@@ -71,6 +72,30 @@ def test_two_processes_are_one_with_the_doubled_batch(discs, tmp_path, accumulat
     assert (updates[1] == updates[2]).all()
     norm = numpy.linalg.norm(updates[0])
     assert norm > 1e-3 and numpy.linalg.norm(updates[1] - updates[0]) <= 1e-5 * norm
+
+
+@pytest.mark.parametrize("accumulation", [1, 2])
+def test_how_often_a_step_sums(accumulation):
+    """Normalisers of each batch, the losses, the gradients: uldor_reduction says so."""
+    kinds, marks = [], []
+
+    def work(rank, reduction):
+        def counted(values):
+            if rank == 0:
+                kinds.append(values.dtype.name)
+            reduction.sum(values)
+
+        def progress(event):
+            if rank == 0 and event.kind == "step":
+                marks.append(len(kinds))
+
+        with training_data.source(train=12) as many, uldor.Trainer(
+                many, **{**SHORT, "batch": 1, "accumulation": accumulation}, progress=progress,
+                reduction=uldor.Reduction(rank, 2, counted)) as run:
+            run.run(2)
+
+    assert together(2, work) == [None, None]
+    assert sorted(kinds[marks[0]:marks[1]]) == ["float32"] + ["float64"] * (accumulation + 1)
 
 
 def test_processes_stop_together(discs, tmp_path):
@@ -149,7 +174,8 @@ def test_reduction_fails(discs):
 
 def test_mpi(root, tmp_path):
     """train_mpi.py under mpirun -n 2, and alone with the doubled batch."""
-    mpirun = os.environ.get("ULDOR_MPIRUN") or shutil.which("mpirun")
+    beside = Path(sys.executable).with_name("mpirun")
+    mpirun = os.environ.get("ULDOR_MPIRUN") or (str(beside) if beside.exists() else shutil.which("mpirun"))
     python = os.environ.get("ULDOR_MPI_PYTHON") or sys.executable
     if mpirun is None:
         pytest.skip("no mpirun")

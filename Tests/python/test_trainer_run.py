@@ -20,8 +20,20 @@ def test_learns(discs, tmp_path):
     assert state.status == "finished" and state.total_steps == 24 and state.epoch == 8
     assert losses[-1].loss < 0.6 * losses[0].loss and losses[-1].validation_loss < losses[0].validation_loss
     assert state.best_loss == min(e.validation_loss for e in losses) and losses[state.best_epoch].is_best
+    assert all(e.images_per_second > 0 for e in losses) and losses[-1].seconds_left < 1
+    # What is left at this pace: 6 images to train on an epoch.
+    for number, event in enumerate(losses[:-1], 1):
+        assert 0 < event.seconds_left < 10 * (8 - number) * 6 / event.images_per_second + 10
     with uldor.Model(tmp_path / "out.safetensors") as model:
         assert model.info.classes == 2
+
+
+def test_stops_when_the_validation_loss_falls_no_longer(discs, tmp_path):
+    with trainer(discs, tmp_path, lr=0.0, weight_decay=0.0, epochs=50, patience=2) as run:
+        state = run.run()
+    assert (state.status, state.epoch, state.best_epoch) == ("stopped", 3, 0)
+    with trainer(discs, tmp_path, lr=0.0, weight_decay=0.0, epochs=50, patience=2) as run:
+        assert run.state.status == "stopped" and run.run().total_steps == state.total_steps
 
 
 @pytest.mark.parametrize("options", [

@@ -1,10 +1,13 @@
 /* froc_detections.c - see froc_detections.h */
 #include "froc_detections.h"
 
+#include <errno.h>
 #include <math.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "file_text.h"
 #include "message.h"
 
 /* After so many the rest is only counted: a wrong file would fill the screen. */
@@ -78,18 +81,47 @@ static int by_image(const void *a, const void *b) {
     return (first > second) - (first < second);
 }
 
+/* Where the entries of a list begin in its text, which is known to be one: one entry after another. */
+typedef struct entry_lines {
+    const char *at, *end;
+    size_t entry, line;
+    int depth;
+} entry_lines;
+
+/* The line of an entry that is not before the last one that was asked for. */
+static size_t line_of_entry(entry_lines *lines, size_t entry) {
+    bool is_text = false;
+    for (; lines->at < lines->end; lines->at++) {
+        char c = *lines->at;
+        bool is_blank = c == ' ' || c == '\t' || c == '\r' || c == '\n';
+        if (!is_text && lines->depth == 1 && lines->entry == entry && !is_blank && c != ',') return lines->line;
+        if (c == '\n') lines->line++;
+        if (is_text && c == '\\') lines->at++;
+        else if (c == '"') is_text = !is_text;
+        else if (is_text) continue;
+        else if (c == '[' || c == '{') lines->depth++;
+        else if (c == ']' || c == '}') lines->depth--;
+        else if (c == ',' && lines->depth == 1) lines->entry++;
+    }
+    return lines->line;
+}
+
 int froc_detections_read(const char *path, const uldor_dataset *truth, int32_t split, froc_detections *detections) {
-    json_error_t error;
+    json_error_t error = {.line = -1};
     *detections = (froc_detections){0};
-    json_t *document = strcmp(path, "-") == 0 ? json_loadf(stdin, 0, &error) : json_load_file(path, 0, &error);
+    size_t size = 0;
+    char *text = file_text(path, &size);
+    json_t *document = text != NULL ? json_loadb(text, size, 0, &error) : NULL;
     if (document == NULL) {
         if (error.line > 0) message_error(path, "line %d: %s", error.line, error.text);
-        else message_error(path, "%s", error.text);
+        else message_error(path, "%s", text == NULL ? strerror(errno) : error.text);
+        free(text);
         return -1;
     }
     if (!json_is_array(document)) {
         message_error(path, "not a list of detections");
         json_decref(document);
+        free(text);
         return -1;
     }
     size_t count = json_array_size(document), bad = 0;
@@ -97,13 +129,16 @@ int froc_detections_read(const char *path, const uldor_dataset *truth, int32_t s
     if (detections->items == NULL) {
         message_error(NULL, "not enough memory");
         json_decref(document);
+        free(text);
         return -1;
     }
+    entry_lines lines = {.at = text, .end = text + size, .line = 1};
     for (size_t i = 0; i < count; i++) {
         reason why;
         if (read_entry(json_array_get(document, i), truth, split, &detections->items[i], &why) == 0) continue;
-        if (++bad <= MOST_TOLD) message_error(path, "[%zu]: %s", i, why.text);
+        if (++bad <= MOST_TOLD) message_error(path, "line %zu: [%zu]: %s", line_of_entry(&lines, i), i, why.text);
     }
+    free(text);
     if (bad > MOST_TOLD) message_error(path, "%zu more detections cannot be used", bad - MOST_TOLD);
     detections->count = count;
     json_decref(document);

@@ -95,15 +95,13 @@ public final class SliceVolume {
         var slot = base
         for place in 0..<depth where wanted.elements[place] {
             let slice = key + place - reach, path = files.imagePath(series, slice)
-            // Messages about the key slice tell which row asks for it.
-            let isKey = slice == image.slice
             do throws(ULDorError) {
                 guard
                     try SliceFiles.read(
                         path, bits: 16, width: image.width, height: image.height, into: slot, allocator: allocator)
                 else { throw SliceFiles.missing(path) }
             } catch {
-                guard isKey else { throw error }
+                // Which row asks for it, or for its neighbour.
                 throw ULDorError(error.status, error.message + files.row(of: image))
             }
             pointers.elements[place] = UnsafeRawPointer(slot)

@@ -106,28 +106,38 @@ public struct ResultView {
         forEachRun(index) { x, y, length in (out + y * rowStride + x).update(repeating: 1, count: length) }
     }
 
-    /// Pixels that are pasted at a time when nothing but the stack holds them.
-    private static let chunk = 256
+    /// Pixels that are pasted at a time when nothing but the stack holds them: rows of most regions, since neighbours are interpolated
+    /// from the same two lines of the mask.
+    private static let chunk = 4096
 
     /// Horizontal runs of set pixels, row by row; a long one may come in pieces.
     private func forEachRun(_ index: Int, _ body: (_ x: Int, _ y: Int, _ length: Int) -> Void) {
-        let paste = paste(index)
+        let paste = paste(index), region = paste.region
+        guard paste.area > 0 else { return }
+        let width = Swift.min(paste.width, Self.chunk), rows = Self.chunk / width
         withUnsafeTemporaryAllocation(of: Float.self, capacity: Self.chunk) { buffer in
-            guard let pixels = buffer.baseAddress, paste.area > 0 else { return }
-            for y in Int(paste.region.y0)..<Int(paste.region.y1) {
-                var first = Int(paste.region.x0)
-                while first < Int(paste.region.x1) {
-                    let count = Swift.min(Self.chunk, Int(paste.region.x1) - first)
-                    paste.fill(uk_region(x0: Int32(first), y0: Int32(y), x1: Int32(first + count), y1: Int32(y) + 1), pixels)
-                    var x = 0
-                    while x < count {
-                        let start = x
-                        while x < count, pixels[x] > block.threshold { x += 1 }
-                        if x > start { body(first + start, y, x - start) } else { x += 1 }
+            guard let pixels = buffer.baseAddress else { return }
+            for top in stride(from: region.y0, to: region.y1, by: rows) {
+                let bottom = Swift.min(top + Int32(rows), region.y1)
+                for first in stride(from: region.x0, to: region.x1, by: width) {
+                    let part = uk_region(x0: first, y0: top, x1: Swift.min(first + Int32(width), region.x1), y1: bottom)
+                    paste.fill(part, pixels)
+                    let count = Int(part.x1 - part.x0)
+                    for y in Int(top)..<Int(bottom) {
+                        runs(of: pixels + (y - Int(top)) * count, count) { body(Int(first) + $0, y, $1) }
                     }
-                    first += count
                 }
             }
+        }
+    }
+
+    /// Where pixels are set: first and length.
+    private func runs(of pixels: UnsafePointer<Float>, _ count: Int, _ body: (_ x: Int, _ length: Int) -> Void) {
+        var x = 0
+        while x < count {
+            let start = x
+            while x < count, pixels[x] > block.threshold { x += 1 }
+            if x > start { body(start, x - start) } else { x += 1 }
         }
     }
 

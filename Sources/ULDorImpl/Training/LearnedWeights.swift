@@ -78,7 +78,8 @@ final class LearnedWeights {
 final class FrozenNorm {
     let scale, shift: Buffer<Float>
     private let store: ParameterStore
-    private let weight, bias, mean, variance: ParameterStore.Tensor
+    let weight, bias: ParameterStore.Tensor
+    private let mean, variance: ParameterStore.Tensor
     private let eps: Float
 
     init(

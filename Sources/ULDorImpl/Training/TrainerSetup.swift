@@ -29,6 +29,7 @@ extension Trainer {
         let learner = try Learner(
             start.file, config: start.config.bytes, options: options.learnerOptions(layers: state.trainableLayers),
             allocator: options.allocator)
+        try options.checkRoom(for: learner.parameters)
         if let checkpoint = start.checkpoint { try Checkpoint.readOptimiser(checkpoint.file, into: learner.parameters) }
         for line in start.report where start.hasNotes { options.inform(line) }
         try self.init(
@@ -56,6 +57,23 @@ extension TrainerOptions {
     fileprivate func checkFiles() throws(ULDorError) {
         guard isWriter else { return }
         for path in [outputPath, checkpointPath, minedOutputPath] { if let path { try AtomicFile(path).discard() } }
+    }
+
+    /// A disk that has no room for the run's files is named then, too. A file that is there stays until the new one is whole; where none
+    /// is there, there will be two of the checkpoint.
+    fileprivate func checkRoom(for store: ParameterStore) throws(ULDorError) {
+        guard isWriter else { return }
+        var files: [AtomicFile] = []
+        defer { for file in files { file.discard() } }
+        for (path, bytes, copies) in [
+            (outputPath, store.values.bytes / (isHalf ? 2 : 1), 1),
+            (checkpointPath, store.values.bytes + store.momentum.bytes + store.squares.bytes, 2),
+        ] {
+            guard let path else { continue }
+            let file = try AtomicFile(path)
+            files.append(file)
+            try file.reserve(bytes, copies: file.replacesFile ? 1 : copies)
+        }
     }
 
     fileprivate func start() throws(ULDorError) -> TrainingStart {

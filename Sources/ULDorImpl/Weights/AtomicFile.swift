@@ -1,4 +1,5 @@
 import Glibc
+import ULDorKernels
 
 /// A file that is there whole or not at all: written beside its place as PATH.partial, flushed to the disk, and renamed.
 ///
@@ -39,6 +40,18 @@ final class AtomicFile: ByteSink {
             discard()
             throw error
         }
+    }
+
+    /// Takes the disk's room for a file of so many bytes, and for others of its size beside it, until this one is discarded. File systems
+    /// that cannot do that are trusted.
+    func reserve(_ bytes: Int, copies: Int) throws(ULDorError) {
+        guard uk_system_reserve(file, Int64(bytes), Int32(copies)) == 0 else { throw failure(errno) }
+    }
+
+    /// Whether there is a file in its place.
+    var replacesFile: Bool {
+        var status = stat()
+        return stat(target, &status) == 0
     }
 
     /// Puts the file in its place.

@@ -13,6 +13,12 @@ void uk_system_free(void *pointer, size_t bytes);
 /* The system's text for an error number (strerror is not thread-safe). */
 void uk_system_reason(int number, char *text, size_t capacity);
 
+/*
+ * Takes the disk's room for `copies` files of so many bytes, at the one file, whose size stays. -1, and errno ENOSPC, EDQUOT or
+ * EFBIG (one alone is more than the process may write), where there is none; 0 otherwise: file systems that cannot do that are trusted.
+ */
+int uk_system_reserve(int file, int64_t bytes, int32_t copies);
+
 /* Last error message of this thread (at most 1023 bytes, cut at a character's end). */
 void uk_set_last_error(const char *utf8);
 const char *uk_last_error(void);

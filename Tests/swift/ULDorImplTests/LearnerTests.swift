@@ -131,7 +131,8 @@ private let two = [
         #expect(Array(learner.parameters.values.elements) == before)
     }
 
-    /// Behind the calibrated norms activations have mean 0 and variance 1: measured again, the statistics are the same.
+    /// Behind the calibrated norms activations have the mean and the spread that the norms' biases and weights say (from a random start 0
+    /// and 1); measured again, the statistics are the same.
     @Test func calibration() throws {
         let learner = try learner()
         let images = try (0..<3).map { try example($0, height: 64 + 32 * $0, width: 96, lesions: []) }
@@ -139,9 +140,56 @@ private let two = [
         let once = Array(learner.parameters.values.elements)
         try learner.calibrateBatchNorm(images)
         #expect(Array(learner.parameters.values.elements) == once)
-        let stem = try #require(learner.model.backbone.stem.learned?.norm)
+        let backbone = learner.model.backbone, execution = learner.execution
+        let stem = try #require(backbone.stem.learned?.norm)
         #expect(stem.scale.elements.allSatisfy { $0.isFinite && $0 != 1 })
+        let block = backbone.stages[0][0].first
+        var first = Moments(channels: backbone.stem.outChannels), second = Moments(channels: block.outChannels)
+        try execution.pass { () throws(ULDorError) in
+            (first, second) = (Moments(channels: first.channels), Moments(channels: second.channels))
+            for image in images {
+                let input = try learner.input(image)
+                first.add(try backbone.stem.forward(input, relu: false, execution), execution)
+                let pooled = try execution.map(1, input.height / 4, input.width / 4, backbone.stem.outChannels)
+                try backbone.pool(try backbone.stemFeatures(input, execution), into: pooled, execution)
+                second.add(try block.forward(pooled, relu: false, execution), execution)
+            }
+        }
+        for (moments, norm) in [(first, stem), (second, try #require(block.learned?.norm))] {
+            let bias = learner.parameters.pointer(norm.bias), weight = learner.parameters.pointer(norm.weight)
+            for channel in 0..<moments.channels {
+                #expect(abs(moments.means[channel] - Double(bias[channel])) < 1e-4)
+                // Less by the norm's epsilon.
+                #expect(abs(moments.variances[channel].squareRoot() / abs(Double(weight[channel])) - 1) < 1e-2)
+            }
+        }
     }
+}
+
+/// Of all pixels of some maps, channel by channel.
+private struct Moments {
+    let channels: Int
+    private var sums, squares: [Double]
+    private var count = 0.0
+
+    init(channels: Int) {
+        self.channels = channels
+        sums = [Double](repeating: 0, count: channels)
+        squares = sums
+    }
+
+    mutating func add(_ map: FeatureMap, _ execution: Execution) {
+        guard !execution.isMeasuring else { return }
+        for index in 0..<map.count {
+            let value = Double(map.data[index])
+            sums[index % channels] += value
+            squares[index % channels] += value * value
+        }
+        count += Double(map.pixels)
+    }
+
+    var means: [Double] { sums.map { $0 / count } }
+    var variances: [Double] { zip(sums, squares).map { $1 / count - ($0 / count) * ($0 / count) } }
 }
 
 @Suite struct MatchingTests {
