@@ -75,18 +75,19 @@ final class ResidualBlock {
         return try execution.hiddenMap(output.batch, output.height, output.width, last.channels)
     }
 
-    /// What the backward pass reads: the input, the output, and what the last convolution reads. What the first convolution of a
-    /// bottleneck writes is computed again: it is cheap to, and a quarter of the backbone's memory.
+    /// What the backward pass reads: the input, the output, and of a block of two convolutions what lies between them. A bottleneck's
+    /// inner maps are computed again, for memory (docs/performance.md).
     struct Trace: BitwiseCopyable {
-        var input, inner, output: FeatureMap
+        var input, output: FeatureMap
+        var inner: FeatureMap?
     }
 
     func trace(_ input: FeatureMap, into output: FeatureMap, _ execution: Execution) throws(ULDorError) -> Trace {
-        let inner = try innerMap(output, execution)
+        let inner = third == nil ? try innerMap(output, execution) : nil
         try execution.scratch { () throws(ULDorError) in
             try forward(input, through: inner, into: output, execution)
         }
-        return Trace(input: input, inner: inner, output: output)
+        return Trace(input: input, output: output, inner: inner)
     }
 
     var isTrained: Bool { first.isTrained }
@@ -98,12 +99,18 @@ final class ResidualBlock {
     ) throws(ULDorError) {
         try execution.maskGradient(gradient, by: trace.output)
         try execution.scratch { () throws(ULDorError) in
-            let first = third == nil ? trace.inner : try self.first.forward(trace.input, relu: true, execution)
+            let first: FeatureMap
+            if let inner = trace.inner {
+                first = inner
+            } else {
+                first = try self.first.forward(trace.input, relu: true, execution)
+            }
             let a = try execution.map(like: first)
             if let third {
-                let b = try execution.map(like: trace.inner)
-                try third.backward(trace.inner, gradient, into: b, execution)
-                try execution.maskGradient(b, by: trace.inner)
+                let inner = try second.forward(first, relu: true, execution)
+                let b = try execution.map(like: inner)
+                try third.backward(inner, gradient, into: b, execution)
+                try execution.maskGradient(b, by: inner)
                 try second.backward(first, b, into: a, execution)
             } else {
                 try second.backward(first, gradient, into: a, execution)
