@@ -79,8 +79,8 @@ def _arithmetic(rows: Sequence[Mapping[str, Any]]) -> Iterator[Judged]:
                              [None, 2 * row["gmac"]["total"] / milliseconds * 1e3 / best])
 
 
-#: Everything but convolutions: top-k and NMS, RoIAlign, pasting and outlining, preprocessing.
-SMALL = ("input", "proposals", "box features", "detections", "mask features", "outlines")
+#: libuldor's stages without a convolution: preprocessing, top-k and NMS, RoIAlign, outlining and measuring.
+WITHOUT_CONVOLUTIONS = ("input", "proposals", "box features", "detections", "mask features", "outlines")
 
 
 def _small_stages(rows: Sequence[Mapping[str, Any]]) -> Iterator[Judged]:
@@ -89,10 +89,12 @@ def _small_stages(rows: Sequence[Mapping[str, Any]]) -> Iterator[Judged]:
         whole, bare = middle(times(ours)), middle(times(ours, False))
         if whole is None or bare is None or (row["size"], row["detections"]) not in CONFIGURATIONS:
             continue
-        found = {name: value / bare for name, value in stages(ours).items() if name in SMALL} | {"fetching the bitmaps": (whole - bare) / whole}
-        name = max(found, key=lambda key: found[key])
-        yield Judged(f"largest stage without convolutions ({name}) / the whole, {row['size']}, {row['detections']} detections, {row['threads']}T", "≤", 0.02, 0.02,
-                     [found[name], None])
+        found = stages(ours)
+        shares = {name: found[name] / bare for name in WITHOUT_CONVOLUTIONS if name in found}
+        shares["fetching the bitmaps"] = (whole - bare) / whole
+        largest = max(shares, key=lambda name: shares[name])
+        yield Judged(f"largest stage without convolutions ({largest}) / the whole, "
+                     f"{row['size']}, {row['detections']} detections, {row['threads']}T", "≤", 0.02, 0.02, [shares[largest], None])
 
 
 def _memory(places: Sequence[Mapping[str, Any]]) -> Iterator[Judged]:
@@ -119,4 +121,5 @@ def _training(rows: Sequence[Mapping[str, Any]]) -> Iterator[Judged]:
 
 def judge(results: Results) -> List[Judged]:
     rows: Sequence[Dict[str, Any]] = results.get("latency", [])
-    return [*_latency(rows, results["labels"]), *_memory(results.get("memory", [])), *_scaling(rows), *_arithmetic(rows), *_small_stages(rows), *_training(results.get("training", []))]
+    return [*_latency(rows, results["labels"]), *_memory(results.get("memory", [])), *_scaling(rows), *_arithmetic(rows),
+            *_small_stages(rows), *_training(results.get("training", []))]

@@ -21,7 +21,7 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine  # noqa: E402
 from engines import MAIN  # noqa: E402
 from memory import TOOL  # noqa: E402
 from report import caption  # noqa: E402
-from samples import best_peak, middle, stages, times  # noqa: E402
+from samples import middle, share_of_peak, stages, times  # noqa: E402
 
 Results = Mapping[str, Any]
 SHORT = {"torchvision_channels_last": "torchvision,\nBN folded, NHWC", "torchvision": "torchvision\neager", "torch_compile": "torch.compile",
@@ -69,14 +69,12 @@ def latency(axes: Axes, results: Results) -> None:
 
 def shares(axes: Axes, results: Results) -> None:
     """Arithmetic of direct convolutions a second over what the multiply-add loop gives, without pasting."""
-    rows = [row for row in results["latency"] if best_peak(row["fma"], row["threads"])]
+    rows = results["latency"]
     keys = [key for key in MAIN if any(key in row["engines"] for row in rows)]
-    width = 0.86 / max(len(keys), 1)
+    width = 0.86 / len(keys)
     for number, row in enumerate(rows):
-        best = best_peak(row["fma"], row["threads"]) or 1.0
         for place, key in enumerate(keys):
-            bare = middle(times(row["engines"].get(key, {}), False))
-            share = 2 * row["gmac"]["total"] / bare * 1e3 / best if bare else 0.0
+            share = share_of_peak(row, key) or 0.0
             x = number + (place - (len(keys) - 1) / 2) * width
             axes.bar(x, share, width * 0.94, color=COLOURS[key])
             if key == "uldor":
@@ -196,7 +194,8 @@ def growth(axes: Axes, results: Results) -> None:
 Panel = Tuple[str, Callable[[Axes, Results], None]]
 #: Section of the results that a panel shows, and what draws it.
 WIDE: List[Panel] = [("latency", latency), ("latency", stage_bars)]
-SMALL: List[Panel] = [("latency", shares), ("memory", peaks), ("memory", cold), ("growth", growth), ("sizes", sizes), ("threads", threads), ("slices", slices)]
+SMALL: List[Panel] = [("latency", shares), ("memory", peaks), ("memory", cold), ("growth", growth), ("sizes", sizes),
+                      ("threads", threads), ("slices", slices)]
 COLUMNS = 3
 
 

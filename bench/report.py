@@ -16,7 +16,7 @@ import mining
 import training
 from latency import SCALING
 from memory import TOOL
-from samples import best_peak, middle, others, peak, ratios, remark_on_cores, spread, stages, times
+from samples import gflops, middle, others, peak, ratios, remark_on_cores, share_of_peak, spread, stages, times
 
 Results = Mapping[str, Any]
 #: Cores that something else may keep busy before a configuration is marked.
@@ -55,19 +55,18 @@ def agreement(row: Mapping[str, Any]) -> str:
 def latency(results: Results) -> str:
     parts: List[str] = []
     for row in results["latency"]:
-        engines, total, best = row["engines"], row["gmac"]["total"], best_peak(row["fma"], row["threads"])
+        engines, total = row["engines"], row["gmac"]["total"]
         lines = []
         for key, engine in engines.items():
             if "error" in engine:
                 lines.append([label(results, key), f"failed: {engine['error']}", *["–"] * 7])
                 continue
             bare = middle(times(engine, False))
-            rate = 2 * total / bare * 1e3 if bare else None
             ours = [middle(ratios(engines["uldor"], engine, pasted)) if engines.get("uldor", {}).get("samples") else None
                     for pasted in (True, False)]
             lines.append([label(results, key), number(middle(times(engine))), _spread(times(engine)), number(bare),
                           *(number(ratio, 2) if key not in ("uldor", SCALING) else "–" for ratio in ours),
-                          number(rate), number(rate / best, 2) if rate and best else "–", agreement(engine)])
+                          number(gflops(row, key)), number(share_of_peak(row, key), 2), agreement(engine)])
         noise = others(engines)
         loud = f" **The machine was busy with something else: {noise:.2f} cores.**" if noise > NOISY else ""
         fma = ", ".join(f"{name} {number(rate)}" for name in ("avx2", "avx512") if (rate := peak(row["fma"], name, row["threads"])))

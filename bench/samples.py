@@ -83,6 +83,18 @@ def best_peak(fma: Sequence[Row], threads: int) -> Optional[float]:
     return max((rate for name in ("avx2", "avx512") if (rate := peak(fma, name, threads))), default=None)
 
 
+def gflops(row: Row, engine: str) -> Optional[float]:
+    """Arithmetic of the network's direct convolutions a second, without pasting, in a configuration."""
+    bare = middle(times(row["engines"].get(engine, {}), False))
+    return 2 * row["gmac"]["total"] / bare * 1e3 if bare else None
+
+
+def share_of_peak(row: Row, engine: str) -> Optional[float]:
+    """The same over what the multiply-add loop gives."""
+    rate, best = gflops(row, engine), best_peak(row["fma"], row["threads"])
+    return rate / best if rate and best else None
+
+
 def stages(row: Row) -> Dict[str, float]:
     """Median milliseconds of each of libuldor's stages, in their order."""
     found = [sample["stages"] for sample in row.get("samples", []) if "stages" in sample]

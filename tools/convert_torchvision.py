@@ -11,8 +11,6 @@ alone: no network to detect with, but one to begin a training with (uldor train 
 
 from __future__ import annotations
 
-import re
-
 import numpy as np
 
 import checkpoint_file
@@ -25,14 +23,13 @@ BODY = "backbone.body."
 
 def classifier_body(tensors: dict[str, np.ndarray]) -> dict[str, np.ndarray] | None:
     """A classification ResNet's tensors as the backbone's, without fc; None where it is none."""
-    part = re.compile(r"(conv1|bn1|layer[1-4]\.\d+\.(conv[123]|bn[123]|downsample\.[01]))\.(weight|bias|running_mean|running_var)")
-    own = {name for name in tensors if part.fullmatch(name)}
-    if "conv1.weight" not in own or set(tensors) - own - {"fc.weight", "fc.bias"}:
+    if "conv1.weight" not in tensors:
         return None
-    body = {BODY + name: tensors[name] for name in own}
-    missing = sorted(name for name in uldor_weights.required_names(body) if name.startswith(BODY) and name not in body)
-    if missing:
-        raise uldor_weights.WeightsError(f"{missing[0].removeprefix(BODY)} is missing ({len(missing)} such tensors)")
+    body = {BODY + name: array for name, array in tensors.items() if not name.startswith("fc.")}
+    required = {name for name in uldor_weights.required_names(body) if name.startswith(BODY)}
+    for what, names in (("is missing", required - body.keys()), ("belongs to another network", body.keys() - required)):
+        if names:
+            raise uldor_weights.WeightsError(f"{min(names).removeprefix(BODY)} {what} ({len(names)} such tensors)")
     return body
 
 

@@ -31,8 +31,9 @@ with training_data.source() as discs:
 """
 
 
-def child(root, folder, **options):
-    code = CHILD.format(tests=str(root / "Tests/python"), package=str(root / "examples/python/src")).replace(
+def child(root, folder, before="", **options):
+    """A run in a process of its own, with a log; `before` is run there first."""
+    code = before + CHILD.format(tests=str(root / "Tests/python"), package=str(root / "examples/python/src")).replace(
         "threads=1)", 'threads=1, log_file=Path(sys.argv[1]) / "log.jsonl")')
     return subprocess.Popen([sys.executable, "-c", code, str(folder)], stdout=subprocess.PIPE, text=True, **options)
 
@@ -113,14 +114,17 @@ def sizes(root, tmp_path):
 @pytest.mark.parametrize("name, part", [("out.safetensors", 0.5), ("run.checkpoint", 0.8)])
 def test_too_large_from_the_start(root, tmp_path, sizes, name, part):
     """Told before the first step, and nothing is left."""
-    limit = "import resource, signal\nsignal.signal(signal.SIGXFSZ, signal.SIG_DFL)\nresource.setrlimit(resource.RLIMIT_FSIZE, ({0}, {0}))\n"
-    folder = tmp_path / "new"
+    folder, most = tmp_path / "new", int(part * sizes[name])
     folder.mkdir()
-    code = limit.format(int(part * sizes[name])) + CHILD.format(
-        tests=str(root / "Tests/python"), package=str(root / "examples/python/src"))
-    done = subprocess.run([sys.executable, "-c", code, str(folder)], capture_output=True, text=True)
-    assert done.returncode == 1 and f"{folder / name}: cannot write: File too large" in done.stderr, done.stderr
-    assert "started" not in done.stdout and not list(folder.iterdir())
+    limit = f"""
+import resource, signal
+signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
+resource.setrlimit(resource.RLIMIT_FSIZE, ({most}, {most}))
+"""
+    process = child(root, folder, before=limit, stderr=subprocess.PIPE)
+    out, errors = process.communicate()
+    assert process.returncode == 1 and f"{folder / name}: cannot write: File too large" in errors, errors
+    assert "started" not in out and not list(folder.iterdir())
 
 
 @pytest.mark.parametrize("checkpoints, fits", [(1.5, False), (2.5, True)])

@@ -3,11 +3,11 @@
 
 #include <errno.h>
 #include <math.h>
-#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "file_text.h"
+#include "json_lines.h"
 #include "message.h"
 
 /* After so many the rest is only counted: a wrong file would fill the screen. */
@@ -81,71 +81,48 @@ static int by_image(const void *a, const void *b) {
     return (first > second) - (first < second);
 }
 
-/* Where the entries of a list begin in its text, which is known to be one: one entry after another. */
-typedef struct entry_lines {
-    const char *at, *end;
-    size_t entry, line;
-    int depth;
-} entry_lines;
-
-/* The line of an entry that is not before the last one that was asked for. */
-static size_t line_of_entry(entry_lines *lines, size_t entry) {
-    bool is_text = false;
-    for (; lines->at < lines->end; lines->at++) {
-        char c = *lines->at;
-        bool is_blank = c == ' ' || c == '\t' || c == '\r' || c == '\n';
-        if (!is_text && lines->depth == 1 && lines->entry == entry && !is_blank && c != ',') return lines->line;
-        if (c == '\n') lines->line++;
-        if (is_text && c == '\\') lines->at++;
-        else if (c == '"') is_text = !is_text;
-        else if (is_text) continue;
-        else if (c == '[' || c == '{') lines->depth++;
-        else if (c == ']' || c == '}') lines->depth--;
-        else if (c == ',' && lines->depth == 1) lines->entry++;
-    }
-    return lines->line;
-}
-
-int froc_detections_read(const char *path, const uldor_dataset *truth, int32_t split, froc_detections *detections) {
-    json_error_t error = {.line = -1};
-    *detections = (froc_detections){0};
-    size_t size = 0;
-    char *text = file_text(path, &size);
-    json_t *document = text != NULL ? json_loadb(text, size, 0, &error) : NULL;
-    if (document == NULL) {
-        if (error.line > 0) message_error(path, "line %d: %s", error.line, error.text);
-        else message_error(path, "%s", text == NULL ? strerror(errno) : error.text);
-        free(text);
-        return -1;
-    }
-    if (!json_is_array(document)) {
+static int read_list(const char *path, const json_t *list, const char *text, size_t size, const uldor_dataset *truth, int32_t split,
+                     froc_detections *detections) {
+    if (!json_is_array(list)) {
         message_error(path, "not a list of detections");
-        json_decref(document);
-        free(text);
         return -1;
     }
-    size_t count = json_array_size(document), bad = 0;
+    size_t count = json_array_size(list), bad = 0;
     detections->items = calloc(count + 1, sizeof *detections->items);
     if (detections->items == NULL) {
         message_error(NULL, "not enough memory");
-        json_decref(document);
-        free(text);
         return -1;
     }
-    entry_lines lines = {.at = text, .end = text + size, .line = 1};
+    json_lines lines = json_lines_of(text, size);
     for (size_t i = 0; i < count; i++) {
         reason why;
-        if (read_entry(json_array_get(document, i), truth, split, &detections->items[i], &why) == 0) continue;
-        if (++bad <= MOST_TOLD) message_error(path, "line %zu: [%zu]: %s", line_of_entry(&lines, i), i, why.text);
+        if (read_entry(json_array_get(list, i), truth, split, &detections->items[i], &why) == 0) continue;
+        if (++bad <= MOST_TOLD) message_error(path, "line %zu: [%zu]: %s", json_lines_find(&lines, i), i, why.text);
     }
-    free(text);
     if (bad > MOST_TOLD) message_error(path, "%zu more detections cannot be used", bad - MOST_TOLD);
     detections->count = count;
-    json_decref(document);
     qsort(detections->items, count, sizeof *detections->items, by_image);
-    if (bad == 0) return 0;
-    froc_detections_free(detections);
-    return -1;
+    return bad == 0 ? 0 : -1;
+}
+
+int froc_detections_read(const char *path, const uldor_dataset *truth, int32_t split, froc_detections *detections) {
+    json_error_t error;
+    size_t size;
+    *detections = (froc_detections){0};
+    char *text = file_text(path, &size);
+    if (text == NULL) {
+        message_error(path, "%s", strerror(errno));
+        return -1;
+    }
+    json_t *list = json_loadb(text, size, 0, &error);
+    int status = -1;
+    if (list != NULL) status = read_list(path, list, text, size, truth, split, detections);
+    else if (error.line > 0) message_error(path, "line %d: %s", error.line, error.text);
+    else message_error(path, "%s", error.text);
+    json_decref(list);
+    free(text);
+    if (status != 0) froc_detections_free(detections);
+    return status;
 }
 
 void froc_detections_free(froc_detections *detections) {

@@ -7,6 +7,8 @@ import ULDorKernels
 /// left behind is taken over by the next one; two processes that write the same path at once are told apart by a lock.
 final class AtomicFile: ByteSink {
     let path: String
+    /// Whether a file is in its place already.
+    let replacesFile: Bool
     private let target, partial: String
     private var file: Int32
 
@@ -17,7 +19,8 @@ final class AtomicFile: ByteSink {
         target = Self.resolve(path)
         partial = "\(target).partial"
         var status = stat()
-        if stat(target, &status) == 0, status.st_mode & S_IFMT != S_IFREG {
+        replacesFile = stat(target, &status) == 0
+        if replacesFile, status.st_mode & S_IFMT != S_IFREG {
             throw ULDorError(.io, "\(path): cannot write: not a regular file")
         }
         file = try Self.open(partial, path)
@@ -46,12 +49,6 @@ final class AtomicFile: ByteSink {
     /// that cannot do that are trusted.
     func reserve(_ bytes: Int, copies: Int) throws(ULDorError) {
         guard uk_system_reserve(file, Int64(bytes), Int32(copies)) == 0 else { throw failure(errno) }
-    }
-
-    /// Whether there is a file in its place.
-    var replacesFile: Bool {
-        var status = stat()
-        return stat(target, &status) == 0
     }
 
     /// Puts the file in its place.

@@ -20,36 +20,28 @@ UK_INLINE bool transform_tiles(const int side, const uk_exec *exec, const uk_con
                                int32_t all, float *to)
 {
     int64_t plane = UK_WINOGRAD_ROWS(all, conv->channels);
-    const float *pixels[2][36];
+    tile_inputs inputs[2];
     const cut rows_cut = cut_rows(all);
     const int64_t group = uk_group_stride(&conv->input);
-    bool has_zeros[2];
     place at = place_of(side, conv, begin);
-    has_zeros[0] = !find_tile(side, conv, at, pixels[0]);
+    find_tile(side, conv, at, &inputs[0]);
     for (int32_t t = 0; t < count; t++) {
         if (t % 8 == 0 && uk_is_stopping(exec)) return false;
-        const float **from = pixels[t % 2], **next = pixels[(t + 1) % 2];
+        const tile_inputs *tile = &inputs[t % 2];
+        tile_inputs *next = &inputs[(t + 1) % 2];
         tile_shape shape = shape_at(side, conv, at);
         packed_row row = packed_row_of(&rows_cut, rows.first[shape.kind]++, conv->channels);
         if (t + 1 < count) at = place_after(side, conv, at);
-        has_zeros[(t + 1) % 2] = !find_tile(side, conv, at, next);
-        const float *const *soon = next;
-        const float *inside[36];
-        if (has_zeros[(t + 1) % 2]) {
-            /* In the place of zeros, which do not lie in groups: the tile's first output pixel, which is always inside. */
-            for (int i = 0; i < (side + 2) * (side + 2); i++) inside[i] = next[i] == uk_zeros ? next[side + 3] : next[i];
-            soon = inside;
-        }
+        find_tile(side, conv, at, next);
         for (int32_t c = 0; c < conv->channels; c += 16) {
             /* No hardware prefetcher follows a tile's rows; its first two columns are shared with the tile before. */
             int64_t channel = c / 16 * group;
             UK_UNROLL for (int y = 0; y < side + 2; y++)
-                UK_UNROLL for (int x = 2; x < side + 2; x++) __builtin_prefetch(soon[y * (side + 2) + x] + channel);
-            const float *const *sources = from;
+                UK_UNROLL for (int x = 2; x < side + 2; x++) __builtin_prefetch(next->ahead[y * (side + 2) + x] + channel);
+            const float *const *sources = tile->from;
             const float *beside[36];
-            if (has_zeros[t % 2] && group != UK_PANEL) {
-                /* Zeros do not lie in groups. */
-                for (int i = 0; i < (side + 2) * (side + 2); i++) beside[i] = from[i] == uk_zeros ? uk_zeros : from[i] + channel;
+            if (tile->has_zeros && group != UK_PANEL) {
+                for (int i = 0; i < (side + 2) * (side + 2); i++) beside[i] = tile->from[i] == uk_zeros ? uk_zeros : tile->from[i] + channel;
                 sources = beside;
                 channel = 0;
             }

@@ -7,12 +7,12 @@
 /* Inputs of tiles [first, first + count) of the chunk to [36][panel][tile][16]. */
 static void winograd_gradient_inputs(const uk_tile_product *p, int64_t begin, int32_t first, int32_t count)
 {
-    const float *from[36];
+    tile_inputs tile;
     place at = place_of(4, &p->conv, begin + first);
     for (int32_t t = first; t < first + count; t++, at = place_after(4, &p->conv, at)) {
-        find_tile(4, &p->conv, at, from);
+        find_tile(4, &p->conv, at, &tile);
         for (int32_t c = 0; c < p->conv.channels; c += UK_PANEL)
-            winograd_input(4, from, c, p->inputs + (int64_t)c * p->tiles + t * UK_PANEL, p->input_plane);
+            winograd_input(4, tile.from, c, p->inputs + (int64_t)c * p->tiles + t * UK_PANEL, p->input_plane);
     }
 }
 

@@ -23,18 +23,26 @@ UK_INLINE place place_after(const int side, const uk_conv *conv, place at)
     return (place){at.n + 1, 0, 0};
 }
 
-/* Input pixels of a tile, [y][x]; whether all are inside of the input. */
-UK_INLINE bool find_tile(const int side, const uk_conv *conv, place at, const float **from)
+/* Input pixels of a tile, [y][x]. */
+typedef struct tile_inputs {
+    const float *from[36];  /* uk_zeros outside of the input */
+    const float *ahead[36]; /* to ask for: the tile's first output pixel, which is inside, in the place of zeros, which do not lie in groups */
+    bool has_zeros;
+} tile_inputs;
+
+UK_INLINE void find_tile(const int side, const uk_conv *conv, place at, tile_inputs *tile)
 {
-    bool all = true;
+    const float *first = pixel(&conv->input, at.n, at.y, at.x);
+    tile->has_zeros = false;
     for (int32_t y = 0; y < side + 2; y++)
         for (int32_t x = 0; x < side + 2; x++) {
             int32_t iy = at.y - 1 + y, ix = at.x - 1 + x;
             bool inside = iy >= 0 && iy < conv->input.height && ix >= 0 && ix < conv->input.width;
-            from[y * (side + 2) + x] = inside ? pixel(&conv->input, at.n, iy, ix) : uk_zeros;
-            all &= inside;
+            const float *there = inside ? pixel(&conv->input, at.n, iy, ix) : NULL;
+            tile->from[y * (side + 2) + x] = there ? there : uk_zeros;
+            tile->ahead[y * (side + 2) + x] = there ? there : first;
+            tile->has_zeros |= !inside;
         }
-    return all;
 }
 
 /*

@@ -146,7 +146,6 @@ private let two = [
         let block = backbone.stages[0][0].first
         var first = Moments(channels: backbone.stem.outChannels), second = Moments(channels: block.outChannels)
         try execution.pass { () throws(ULDorError) in
-            (first, second) = (Moments(channels: first.channels), Moments(channels: second.channels))
             for image in images {
                 let input = try learner.input(image)
                 first.add(try backbone.stem.forward(input, relu: false, execution), execution)
@@ -178,6 +177,7 @@ private struct Moments {
         squares = sums
     }
 
+    /// Nothing while the pass is measured.
     mutating func add(_ map: FeatureMap, _ execution: Execution) {
         guard !execution.isMeasuring else { return }
         for index in 0..<map.count {
