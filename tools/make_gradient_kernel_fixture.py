@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """Tests/fixtures/gradient_kernels.safetensors: what torch's autograd gives for single layers, in float64 from float32 inputs.
-Maps are NHWC, weights torch's. Needs torch and torchvision.
+Maps are NHWC, weights torch's. training_layers.safetensors (make_training_layer_fixture.py) has those that are more than a kernel.
+Needs torch and torchvision.
 
     python tools/make_gradient_kernel_fixture.py
 """
@@ -93,6 +94,14 @@ def main() -> None:
             moves.step()
             save(case, f"gradient.{step}", gradient)
             save(case, f"weights.{step}", w)
+
+    # Zeros of both signs are cut off.
+    x = torch.tensor([0.0, -0.0, 1e-30, -1e-30, 2, -3] + torch.randn(71).tolist()).double().requires_grad_()
+    y = F.relu(x)
+    gradient = torch.randn(*y.shape).double()
+    y.backward(gradient)
+    for name, value in ("output", y), ("gradient", gradient), ("input_gradient", x.grad):
+        save("relu", name, value)
     safetensors_file.save(FIXTURE, tensors)
 
 

@@ -117,6 +117,14 @@ private struct Fixture {
         }
     }
 
+    @Test func relu() throws {
+        let fixture = try Fixture()
+        let output = Guarded(try fixture.values("relu.output")), gradient = Guarded(try fixture.values("relu.gradient"))
+        var exec = uk_exec(threads: 1, state: nil)
+        #expect(uk_relu_gradient(&exec, output.base, gradient.base, Int64(gradient.values.count)) == UK_OK)
+        #expect(gradient.values == (try fixture.values("relu.input_gradient")))
+    }
+
     @Test func nearest() throws {
         let fixture = try Fixture()
         let from = Guarded(try fixture.values("nearest.gradient")), wanted = try fixture.values("nearest.input_gradient")
