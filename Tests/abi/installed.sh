@@ -67,9 +67,27 @@ if output=$(LD_LIBRARY_PATH=$library_folder "$scratch/pacs_host" /nowhere 2>&1);
 else
     case $output in *"/nowhere"*) pass ;; *) fail "pacs_host does not name the file: $output" ;; esac
 fi
-# The same source with clang, and as C++20.
+if output=$(LD_LIBRARY_PATH=$library_folder timeout 300 "$scratch/archive_training" "$scratch/archive.safetensors" 2 2>&1); then
+    pass
+else
+    fail "archive_training: $output"
+fi
+case $output in *"12 images, 8 of them to train on"*"cancelled"*"epoch 2/2"*" findings"*) pass ;; *)
+    fail "archive_training says: $output" ;;
+esac
+# Where the weights cannot be written, it is told before the first step.
+if output=$(LD_LIBRARY_PATH=$library_folder "$scratch/archive_training" /nowhere/w.safetensors 2>&1); then
+    fail "archive_training writes nowhere"
+else
+    case $output in *epoch*) fail "archive_training trains for nothing: $output" ;; *"/nowhere"*) pass ;; *)
+        fail "archive_training does not name the file: $output" ;;
+    esac
+fi
+# The same sources with clang, and as C++20.
 if command -v clang++ > /dev/null; then
-    if output=$(clang++ -std=c++20 -Wall -Wextra -Wpedantic -Werror -fsyntax-only $(pkg-config --cflags uldor) \
-        "$here/../../examples/cpp/pacs_host.cpp" 2>&1); then pass; else fail "clang++: $output"; fi
+    for program in pacs_host archive_training; do
+        if output=$(clang++ -std=c++20 -Wall -Wextra -Wpedantic -Werror -fsyntax-only $(pkg-config --cflags uldor) \
+            "$here/../../examples/cpp/$program.cpp" 2>&1); then pass; else fail "clang++: $output"; fi
+    done
 fi
 finish installed

@@ -2,6 +2,7 @@
 """The programs of examples/python/recipes, as a reader would start them."""
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -27,10 +28,10 @@ def recipe(root):
     return run
 
 
-@pytest.mark.parametrize("name", ["detect_png.py", "detect_volume.py", "train_and_evaluate.py"])
+@pytest.mark.parametrize("name", ["detect_png.py", "detect_volume.py", "train_and_evaluate.py", "show_detections.py"])
 def test_recipes_explain_themselves(recipe, name):
     pytest.importorskip("PIL")
-    assert "weights" in recipe(name, "--help")
+    assert recipe(name, "--help").startswith(f"usage: {name}")
 
 
 def test_recipe_volume(recipe, weights, tmp_path, volume):
@@ -64,3 +65,36 @@ def test_recipe_train_and_evaluate(recipe, tmp_path):
     assert re.search(r"^all +3 ", table, re.M) and re.search(r"^10-30 mm +3 ", table, re.M)
     again = recipe("train_and_evaluate.py", *arguments)
     assert "epoch" not in again and again.endswith(table)
+
+
+def test_recipe_show_detections(recipe, tmp_path):
+    """Lesions found are those that uldor counts, of each patient's best and worst slice; boxes stand in the picture where they are in
+    the slice."""
+    image = pytest.importorskip("PIL.Image")
+    folder = training_data.write(tmp_path / "data")
+    detections = []
+    with uldor.Dataset(folder) as data:
+        for index, about in data.images("train"):
+            height, width = about.size
+            for number, lesion in enumerate(data.lesions(index)):
+                x1, y1, x2, y2 = lesion.box
+                runs = [0, 0]
+                # One mask, a bar down the first columns, in COCO's order.
+                if number == 0:
+                    runs = [height * 3 + 5, 10, height * (width - 3) - 15]
+                detections.append({"image_id": index, "bbox": [x1, y1, x2 - x1, y2 - y1], "score": 0.9, "category_id": 1,
+                                   "segmentation": {"size": [height, width], "counts": runs}})
+            detections += [{"image_id": index, "bbox": [0, 0, 3, 3], "score": 0.8, "category_id": 1},
+                           {"image_id": index, "bbox": [0, 0, 9, 9], "score": 0.2, "category_id": 1}]
+        patients = {about.patient for _, about in data.images("train")}
+    (tmp_path / "results.json").write_text(json.dumps(detections))
+    lines = recipe("show_detections.py", folder, tmp_path / "results.json", tmp_path / "page.png", "--split", "train", "--side",
+                   "256").splitlines()
+    assert len(lines) >= len(patients)
+    for line in lines:
+        found, of, false = map(int, re.search(r"(\d+) of (\d+) found, (\d+) false", line).groups())
+        assert found == of and false == 1 and ("1.00" in line) == (of > 0)
+    with image.open(tmp_path / "page.png") as page:
+        assert page.height > 256 and page.width > 256
+        colours = {colour for _, colour in page.getcolors(1 << 24)}
+    assert {(0x4a, 0xa3, 0xff), (0x35, 0xd0, 0x7f), (0xff, 0x9a, 0x2e)} <= colours

@@ -187,8 +187,12 @@ def test_mpi(root, tmp_path):
     for name, launcher, batch in (("two", [mpirun, "-n", "2", "--oversubscribe"], 2), ("one", [], 4)):
         subprocess.run(
             [*launcher, python, str(root / "examples/python/train_mpi.py"), "--data", str(folder), "--arch", SMALL, "--epochs", "1",
-             "--threads", "1", "--batch", str(batch), "--out", str(tmp_path / name)], check=True, env=environment, timeout=300)
+             "--threads", "1", "--batch", str(batch), "--out", str(tmp_path / name), "--dataset", '{"keep_noisy": true}', "--trainer",
+             '{"clip_norm": 1e9, "proposals": 300}'], check=True, env=environment, timeout=300)
     one, two = flat(tensors(tmp_path / "one")), flat(tensors(tmp_path / "two"))
+    refused = subprocess.run([python, str(root / "examples/python/train_mpi.py"), "--data", str(folder), "--out", str(tmp_path / "none"),
+                              "--trainer", "[1]"], env=environment, timeout=300, capture_output=True, text=True)
+    assert refused.returncode == 2 and "--trainer" in refused.stderr and not (tmp_path / "none").exists()
     with uldor.Dataset(folder) as discs, uldor.Trainer(discs, architecture=SMALL, batch=4) as run:
         run.run(1)  # calibrates, as the others did
         with uldor.Trainer(discs, architecture=SMALL, batch=4, lr=0.0, weight_decay=0.0) as still:

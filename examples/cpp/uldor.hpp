@@ -31,6 +31,8 @@ struct Free {
     void operator()(uldor_model *handle) const { uldor_model_free(handle); }
     void operator()(uldor_session *handle) const { uldor_session_free(handle); }
     void operator()(uldor_result *handle) const { uldor_result_free(handle); }
+    void operator()(uldor_dataset *handle) const { uldor_dataset_free(handle); }
+    void operator()(uldor_trainer *handle) const { uldor_trainer_free(handle); }
 };
 
 // What one detection found. Immutable: any thread may read it.

@@ -6,14 +6,27 @@
 
 Every process reads the data; the weights, the checkpoint and the log are written by the first one. The checkpoint must lie where all
 processes read it, or a run cannot be resumed. One step learns from processes x batch images, as one process would
-with a batch of that size. docs/training.md says more.
+with a batch of that size. --dataset and --trainer take whatever else uldor.Dataset and uldor.Trainer do, as JSON:
+
+    --dataset '{"windows": "crops.csv", "negatives": "unmasked"}' --trainer '{"optimiser": "adamw", "clip_norm": 10}'
+
+docs/training.md says more.
 """
 from __future__ import annotations
 
 import argparse
-from typing import Any
+import json
+from typing import Any, Dict
 
 import uldor
+
+
+def keywords(text: str) -> Dict[str, Any]:
+    """Keyword arguments written as a JSON object."""
+    found = json.loads(text)
+    if not isinstance(found, dict):
+        raise ValueError(text)
+    return found
 
 
 def arguments() -> argparse.Namespace:
@@ -29,6 +42,8 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--lr", type=float, default=1e-3)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=0, help="of each process; 0: all cores of the machine")
+    parser.add_argument("--dataset", type=keywords, default={}, metavar="JSON", help="further arguments of uldor.Dataset")
+    parser.add_argument("--trainer", type=keywords, default={}, metavar="JSON", help="further arguments of uldor.Trainer")
     return parser.parse_args()
 
 
@@ -47,11 +62,11 @@ def main() -> None:
             print(f"epoch {event.epoch + 1}/{event.epochs}  loss {event.loss:.4f}  validation {event.validation_loss}"
                   f"  {event.images_per_second:.2f} images/s", flush=True)
 
-    with uldor.Dataset(options.data) as data, uldor.Trainer(
+    with uldor.Dataset(options.data, **options.dataset) as data, uldor.Trainer(
             data, init=options.init, architecture=options.arch, output=options.out,
             checkpoint=options.checkpoint or options.out + ".checkpoint", log_file=options.log, epochs=options.epochs,
             batch=options.batch, lr=options.lr, seed=options.seed, threads=options.threads, progress=progress,
-            reduction=uldor.Reduction(world.Get_rank(), world.Get_size(), add_up)) as trainer:
+            reduction=uldor.Reduction(world.Get_rank(), world.Get_size(), add_up), **options.trainer) as trainer:
         state = trainer.run()
     if first:
         print(f"{state.status}: {state.total_steps} steps, best validation loss {state.best_loss}")
