@@ -240,6 +240,21 @@ def test_all_masks_are_those_of_the_detections(result):
         numpy.testing.assert_array_equal(found.mask, mask)
 
 
+def test_masks_in_memory_of_the_callers(result):
+    for kind in (numpy.bool_, numpy.uint8):
+        out = numpy.full((len(result) + 2, result.height, result.width), 1, kind)
+        found = result.get_masks(out)
+        assert numpy.shares_memory(found, out) and found.dtype == numpy.bool_
+        numpy.testing.assert_array_equal(found, result.masks)
+        assert out[len(result):].all()
+    fitting = numpy.empty((len(result), result.height, result.width), numpy.uint8)
+    sealed = fitting.copy()
+    sealed.flags.writeable = False
+    for bad in (fitting[:-1], fitting[:, :-1], fitting[0], fitting[:, ::-1], fitting.astype(numpy.int8), sealed):
+        with pytest.raises(ValueError, match="out"):
+            result.get_masks(bad)
+
+
 def test_masks_of_nothing(model):
     with model.session(score_threshold=1) as session, session.forward(tensor(96, 128)) as found:
         assert found.masks.shape == (0, 96, 128)

@@ -84,7 +84,19 @@ class Result(Handle, Sequence["Detection"]):
     @property
     def masks(self) -> NDArray[numpy.bool_]:
         """Masks of all detections at the image's size, N x height x width; of many, faster than one after another."""
-        pixels = numpy.empty((self._count, self.height, self.width), numpy.uint8)
+        return self.get_masks()
+
+    def get_masks(self, out: Optional[NDArray[Any]] = None) -> NDArray[numpy.bool_]:
+        """The same in memory of the caller's, for many slices of one size: fresh memory takes longer than the masks do. `out` is an
+        array of bool or uint8, in C's order, M x height x width with M at least N; what is returned are its first N."""
+        shape = (self._count, self.height, self.width)
+        if out is None:
+            out = numpy.empty(shape, numpy.bool_)
+        elif out.dtype not in (numpy.bool_, numpy.uint8) or not out.flags.c_contiguous or not out.flags.writeable:
+            raise ValueError("out must be a writeable array of bool or uint8 in C's order")
+        elif out.ndim != 3 or out.shape[0] < shape[0] or out.shape[1:] != shape[1:]:
+            raise ValueError(f"out has shape {out.shape}; masks of this result need {shape} or more of them")
+        pixels = out[:self._count].view(numpy.uint8)
         for index in range(self._count):
             self._copy_mask(index, pixels[index])
         return pixels.view(numpy.bool_)
