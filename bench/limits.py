@@ -7,7 +7,7 @@ from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence
 
 import training
 from latency import SCALING
-from samples import middle, peak, ratios, stages, times
+from samples import cores, middle, peak, ratios, stages, times
 
 Results = Mapping[str, Any]
 
@@ -61,7 +61,8 @@ def _scaling(rows: Sequence[Mapping[str, Any]]) -> Iterator[Judged]:
         if row["threads"] == 2 and SCALING in engines and (row["size"], row["detections"]) in CONFIGURATIONS:
             yield Judged(f"2 threads over 1, {row['size']}, {row['detections']} detections", "≥", 1.8, 1.9,
                          [middle(ratios(engines[SCALING], engines["uldor"], pasted)) for pasted in (True, False)],
-                         middle(ratios(engines[SCALING], engines["uldor"], all_rounds=True)))
+                         middle(ratios(engines[SCALING], engines["uldor"], all_rounds=True)),
+                         f"; the machine gave {cores(engines['uldor']):.2f} cores")
 
 
 def _arithmetic(rows: Sequence[Mapping[str, Any]]) -> Iterator[Judged]:

@@ -35,6 +35,13 @@ def times(row: Row, pasted: bool = True) -> List[float]:
     return [milliseconds(sample, pasted) for sample in _or_all(list(filter(is_counted, samples)), samples)]
 
 
+def cores(row: Row) -> float:
+    """What the machine gave beside the runs that count, in the median: the gain of the multiply-add loop, which touches no memory, with
+    as many threads. An engine can hardly gain more."""
+    samples = list(row.get("samples", []))
+    return median([sample.get("cores", (1, 1))[0] for sample in _or_all(list(filter(is_counted, samples)), samples)])
+
+
 def middle(values: Sequence[float]) -> Optional[float]:
     return median(values) if values else None
 
