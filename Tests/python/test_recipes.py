@@ -67,34 +67,30 @@ def test_recipe_train_and_evaluate(recipe, tmp_path):
     assert "epoch" not in again and again.endswith(table)
 
 
-def test_recipe_show_detections(recipe, tmp_path):
-    """Lesions found are those that uldor counts, of each patient's best and worst slice; boxes stand in the picture where they are in
-    the slice."""
+@pytest.mark.parametrize("left, top", [(0, 0), (7, 4)])
+def test_recipe_show_detections(recipe, tmp_path, left, top):
+    """Lesions found are those that are hit, with windows, too: files have boxes of the stored image, masks of the window."""
     image = pytest.importorskip("PIL.Image")
-    folder = training_data.write(tmp_path / "data")
+    folder, windows = training_data.write(tmp_path / "data"), tmp_path / "windows.csv"
+    side = training_data.SIDE - 8
+    windows.write_text("series,x1,y1,x2,y2\n" + "".join(
+        f"{series:06d}_01_01,{left + 1},{top + 1},{left + side},{top + side}\n" for series in range(1, 10)))
     detections = []
-    with uldor.Dataset(folder) as data:
+    with uldor.Dataset(folder, windows=windows) as data:
         for index, about in data.images("train"):
-            height, width = about.size
-            for number, lesion in enumerate(data.lesions(index)):
-                x1, y1, x2, y2 = lesion.box
-                runs = [0, 0]
-                # One mask, a bar down the first columns, in COCO's order.
-                if number == 0:
-                    runs = [height * 3 + 5, 10, height * (width - 3) - 15]
-                detections.append({"image_id": index, "bbox": [x1, y1, x2 - x1, y2 - y1], "score": 0.9, "category_id": 1,
-                                   "segmentation": {"size": [height, width], "counts": runs}})
-            detections += [{"image_id": index, "bbox": [0, 0, 3, 3], "score": 0.8, "category_id": 1},
-                           {"image_id": index, "bbox": [0, 0, 9, 9], "score": 0.2, "category_id": 1}]
-        patients = {about.patient for _, about in data.images("train")}
+            assert about.window == (left, top) and about.size == (side, side)
+            (lesion,) = data.lesions(index)
+            x1, y1, x2, y2 = lesion.box
+            bar = {"size": [side, side], "counts": [side * 3 + 5, 10, side * (side - 3) - 15]}
+            for box, score in (((x1, y1, x2, y2), 0.9), ((0, 0, 3, 3), 0.8), ((0, 0, 9, 9), 0.2)):
+                detections.append({"image_id": index, "bbox": [box[0] + left, box[1] + top, box[2] - box[0], box[3] - box[1]],
+                                   "score": score, "category_id": 1, "segmentation": bar})
     (tmp_path / "results.json").write_text(json.dumps(detections))
-    lines = recipe("show_detections.py", folder, tmp_path / "results.json", tmp_path / "page.png", "--split", "train", "--side",
-                   "256").splitlines()
-    assert len(lines) >= len(patients)
-    for line in lines:
-        found, of, false = map(int, re.search(r"(\d+) of (\d+) found, (\d+) false", line).groups())
-        assert found == of and false == 1 and ("1.00" in line) == (of > 0)
+    arguments = (folder, tmp_path / "results.json", tmp_path / "page.png", "--split", "train", "--side", "256", "--windows", windows)
+    lines = recipe("show_detections.py", *arguments).splitlines()
+    assert len(lines) == 6 and all(line.endswith("1 of 1 found, 1 false, IoU 1.00") for line in lines)
+    assert len(recipe("show_detections.py", *arguments, "--patients", "1", "3").splitlines()) == 2
     with image.open(tmp_path / "page.png") as page:
-        assert page.height > 256 and page.width > 256
+        assert page.size == (2 * 264 + 8, 278 + 16)
         colours = {colour for _, colour in page.getcolors(1 << 24)}
     assert {(0x4a, 0xa3, 0xff), (0x35, 0xd0, 0x7f), (0xff, 0x9a, 0x2e)} <= colours

@@ -58,7 +58,7 @@ class Looked:
 
 
 def read_detections(path, score, data):
-    """By the image's index, best first, in pixels of the stored image."""
+    """By the image's index, best first. Files have pixels of the stored image; here a window's begin with the window, as its lesions do."""
     found = defaultdict(list)
     with open(path, encoding="utf-8") as file:
         for entry in json.load(file):
@@ -66,7 +66,8 @@ def read_detections(path, score, data):
                 x, y, width, height = entry["bbox"]
                 name = entry["file_name"] if "file_name" in entry else entry["image_id"]
                 index = name if isinstance(name, int) else data.find(name)
-                found[index].append({**entry, "box": (x, y, x + width, y + height)})
+                left, top = data.image(index).window
+                found[index].append({**entry, "box": (x - left, y - top, x - left + width, y - top + height)})
     return {index: sorted(entries, key=lambda entry: -entry["score"]) for index, entries in found.items()}
 
 
@@ -104,7 +105,6 @@ def tile(data, looked, side, window):
     scale = side / max(hu.shape)
     size = tuple(round(length * scale) for length in hu.shape[::-1])
     picture = Image.fromarray(grey.astype(numpy.uint8)).resize(size, Image.BICUBIC).convert("RGB")
-    left, top = looked.image.window
 
     def paint(mask, colour):
         # Drawn fine: the contour of the enlarged mask.
@@ -112,7 +112,7 @@ def tile(data, looked, side, window):
         picture.paste(Image.new("RGB", size, colour), mask=Image.fromarray(contour(large)))
 
     def place(box):
-        return [(value - shift) * scale for value, shift in zip(box, (left, top, left, top))]
+        return [value * scale for value in box]
 
     draw = ImageDraw.Draw(picture)
     font = ImageFont.load_default(13)
@@ -161,13 +161,15 @@ def main():
     parser.add_argument("--windows", help="CSV with a window for each series")
     parser.add_argument("--boxes", help="CSV of further boxes without diameters")
     parser.add_argument("--masks", help="directory of given masks; pseudo masks are drawn without")
+    parser.add_argument("--negatives", action="store_true", help="slices without a row and without a given mask, too")
     parser.add_argument("--grey", type=float, nargs=2, default=[50, 400], metavar=("CENTRE", "WIDTH"), help="HU")
     parser.add_argument("--columns", type=int, default=4)
     parser.add_argument("--side", type=int, default=384, help="of a slice, pixels")
     arguments = parser.parse_args()
 
     with uldor.Dataset(arguments.data, windows=arguments.windows, boxes=arguments.boxes, masks_directory=arguments.masks,
-                       masks="given_or_pseudo" if arguments.masks else "pseudo") as data:
+                       masks="given_or_pseudo" if arguments.masks else "pseudo",
+                       negatives="unmasked" if arguments.negatives else "none") as data:
         images = list(data.images(arguments.split))
         found = read_detections(arguments.detections, arguments.score, data)
         patients = defaultdict(list)
