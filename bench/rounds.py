@@ -5,7 +5,7 @@ after it (samples.py)."""
 from __future__ import annotations
 
 from contextlib import ExitStack
-from typing import Any, Callable, Dict, Iterable, List, Mapping
+from typing import Any, Callable, Collection, Dict, List, Mapping, Set
 
 import machine
 from configuration import Configuration
@@ -15,7 +15,9 @@ from samples import is_counted
 #: The second run of some engines is slower than the first: they plan their memory then.
 WARM_UP = 2
 #: So many times the rounds that were asked for, at most, where the machine does not give its cores.
-PATIENCE = 2
+PATIENCE = 3
+#: What ratios are of.
+OURS = "uldor"
 
 
 def first_words(error: BaseException) -> str:
@@ -40,9 +42,12 @@ class Watch:
         return sample | {"cores": [min(before, self._given), self._threads]}
 
 
-def enough(rows: Mapping[str, Any], keys: Iterable[str], repeats: int) -> bool:
-    """Whether each of these has as many runs that count."""
-    return all(sum(map(is_counted, rows[key]["samples"])) >= repeats for key in keys)
+def enough(rows: Mapping[str, Any], keys: Collection[str], repeats: int) -> bool:
+    """Whether each of these has as many runs that count, in rounds in which libuldor's counts, too: a ratio needs both."""
+    counted = {key: {sample["round"] for sample in row.get("samples", []) if is_counted(sample)} for key, row in rows.items()}
+    everything: Set[int] = set().union(*counted.values())
+    ours = counted[OURS] if OURS in keys else everything
+    return all(len(counted[key] & ours) >= repeats for key in keys)
 
 
 def interleave(entries: Mapping[str, Configuration], repeats: int, keys: Mapping[str, str] | None = None,
