@@ -59,16 +59,11 @@ def main() -> None:
     parser.add_argument("--moments", type=int, default=20)
     options = parser.parse_args()
 
-    slices = training_data.slices(options.size, BATCH)
     with uldor.Model(options.weights) as model, model.session(threads=options.threads) as session:
-        tensor = training_data.tensor(slices[0][0])
+        tensor = training_data.tensor(training_data.slices(options.size, 1)[0][0])
         report("pass", delays(lambda: session.forward(tensor), session.cancel, options.moments))
 
-    def image(hu: Any, boxes: Any, masks: Any) -> uldor.SourceImage:
-        lesions = [uldor.SourceLesion(box=tuple(box), mask=mask) for box, mask in zip(boxes, masks)]
-        return uldor.SourceImage((options.size, options.size), lambda: hu, lesions, spacing=(0.8, 0.8))
-
-    with uldor.Dataset.from_source([image(*slice_) for slice_ in slices]) as data, uldor.Trainer(
+    with training_data.dataset(options.size, BATCH) as data, uldor.Trainer(
             data, init=options.weights, validation_split=None, epochs=100000, batch=BATCH, lr=1e-5, threads=options.threads) as trainer:
         report("step of training", delays(lambda: trainer.run(1), trainer.cancel, options.moments))
 

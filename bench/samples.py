@@ -29,17 +29,20 @@ def milliseconds(sample: Row, pasted: bool = True) -> float:
     return float(sample["ms"] - (0.0 if pasted else sample["paste_ms"]))
 
 
+def _counted(row: Row) -> List[Row]:
+    samples = list(row.get("samples", []))
+    return _or_all(list(filter(is_counted, samples)), samples)
+
+
 def times(row: Row, pasted: bool = True) -> List[float]:
     """Of the runs that count."""
-    samples = list(row.get("samples", []))
-    return [milliseconds(sample, pasted) for sample in _or_all(list(filter(is_counted, samples)), samples)]
+    return [milliseconds(sample, pasted) for sample in _counted(row)]
 
 
 def cores(row: Row) -> float:
     """What the machine gave beside the runs that count, in the median: the gain of the multiply-add loop, which touches no memory, with
     as many threads. An engine can hardly gain more."""
-    samples = list(row.get("samples", []))
-    return median([sample.get("cores", (1, 1))[0] for sample in _or_all(list(filter(is_counted, samples)), samples)])
+    return median([sample.get("cores", (1, 1))[0] for sample in _counted(row)])
 
 
 def middle(values: Sequence[float]) -> Optional[float]:

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What both trainers learn from in the benchmark: synthetic slices of a body that fills the image, two lesions on each. numpy only."""
+"""What both trainers learn from in the benchmark: synthetic slices of a body that fills the image, two lesions on each."""
 from __future__ import annotations
 
 import sys
-from typing import List, Tuple
+from typing import Any, List, Tuple
 
 import numpy as np
 
@@ -28,6 +28,18 @@ def slices(size: int, count: int) -> List[Tuple[np.ndarray, np.ndarray, np.ndarr
                           for b in boxes])
         found.append((hu, boxes, masks))
     return found
+
+
+def dataset(size: int, count: int) -> Any:
+    """The same as a uldor.Dataset."""
+    sys.path.insert(0, str(ROOT / "examples" / "python" / "src"))
+    import uldor
+
+    def image(hu: np.ndarray, boxes: np.ndarray, masks: np.ndarray) -> uldor.SourceImage:
+        lesions = [uldor.SourceLesion(box=tuple(box), mask=mask) for box, mask in zip(boxes, masks)]
+        return uldor.SourceImage((size, size), lambda: hu, lesions, spacing=(0.8, 0.8))
+
+    return uldor.Dataset.from_source([image(*slice_) for slice_ in slices(size, count)])
 
 
 def tensor(hu: np.ndarray) -> np.ndarray:

@@ -22,14 +22,9 @@ REGIONS: Dict[str, int] = {}
 
 
 def libuldor(weights: str, size: int, batch: int) -> Callable[[], float]:
-    sys.path.insert(0, str(ROOT / "examples" / "python" / "src"))
+    dataset = training_data.dataset(size, IMAGES)
     import uldor
 
-    def image(hu, boxes, masks):
-        lesions = [uldor.SourceLesion(box=tuple(box), mask=mask) for box, mask in zip(boxes, masks)]
-        return uldor.SourceImage((size, size), lambda: hu, lesions, spacing=(0.8, 0.8))
-
-    dataset = uldor.Dataset.from_source([image(*slice_) for slice_ in training_data.slices(size, IMAGES)])
     trainer = uldor.Trainer(
         dataset, init=weights, validation_split=None, epochs=1000, batch=batch, lr=RATE, lr_epochs=1000,
         augmentation=uldor.Augmentation((1, 1), 0, 0), threads=int(sys.argv[5]))

@@ -114,18 +114,14 @@ std::unique_ptr<uldor_trainer, uldor::Free> begin(const uldor_dataset *data, con
     return std::unique_ptr<uldor_trainer, uldor::Free>(trainer);
 }
 
-// A user who closes the window while the second step is computed.
-struct Closed {
-    bool is_closed = false;
-};
-
+// A user who closes the window after the second step, once: `user` is whether that was.
 int32_t progress(void *user, const uldor_training_event *event) noexcept {
     if (event->kind == ULDOR_TRAINING_EPOCH)
         std::printf("epoch %d/%d: loss %.4f, validation %.4f\n", event->epoch + 1, event->epochs, event->loss,
                     event->validation_loss);
-    auto *closed = static_cast<Closed *>(user);
-    if (event->kind != ULDOR_TRAINING_STEP || event->total_steps != 2 || closed->is_closed) return 0;
-    closed->is_closed = true;
+    bool &was_closed = *static_cast<bool *>(user);
+    if (event->kind != ULDOR_TRAINING_STEP || event->total_steps != 2 || was_closed) return 0;
+    was_closed = true;
     return 1;
 }
 
@@ -142,9 +138,9 @@ int run(int count, char **arguments) {
     std::printf("%lld images, %lld of them to train on\n", static_cast<long long>(about.images),
                 static_cast<long long>(about.images_of_split[ULDOR_SPLIT_TRAIN]));
 
-    Closed closed;
+    bool was_closed = false;
     const int epochs = count > 2 ? std::atoi(arguments[2]) : 2, threads = count > 3 ? std::atoi(arguments[3]) : 0;
-    const auto trainer = begin(data.get(), arguments[1], epochs, threads, progress, &closed);
+    const auto trainer = begin(data.get(), arguments[1], epochs, threads, progress, &was_closed);
     uldor_status status = uldor_trainer_run(trainer.get(), 0);
     if (status == ULDOR_ERROR_CANCELLED) {
         // Nothing is lost: the run goes on behind its last whole step.

@@ -83,13 +83,13 @@ import ULDorKernels
         var losses = Losses()
         for image in 0..<2 {
             let first = 15 * image
-            var anchors = (0..<15).filter { labels.base[first + $0] >= 0 }.map { index in
+            let anchors = (0..<15).filter { labels.base[first + $0] >= 0 }.map { index in
                 AnchorSample(
                     place: Int32(index / 3), anchor: Int32(index % 3), isLesion: labels.base[first + index] == 1,
                     target: four(targets, first + index))
             }
             let (rows, slopes) = (map(output, 10, 1, 1).images(5 * image, 5), map(gradient, 10, 1, 1).images(5 * image, 5))
-            withSamples(anchors: &anchors) { losses = losses + LossTerms.proposals(rows, $0, 3, normalisers, into: slopes) }
+            withSamples(anchors: anchors) { losses = losses + LossTerms.proposals(rows, $0, 3, normalisers, into: slopes) }
         }
         try expectClose([losses.objectness, losses.rpnBox], "proposals.losses")
         try expectClose(gradient.elements, "proposals.gradient")
@@ -98,13 +98,13 @@ import ULDorKernels
     @Test func regionLosses() throws {
         let output = try values("regions.output")
         let labels = try values("regions.labels"), targets = try values("regions.targets")
-        var regions = labels.elements.enumerated().map { index, label in
+        let regions = labels.elements.enumerated().map { index, label in
             RegionSample(classIndex: Int32(label), lesion: 0, target: four(targets, index))
         }
         let normalisers = Normalisers(regions: 17)
         var losses = Losses()
         // In two parts, as many regions are.
-        withSamples(regions: &regions) { samples in
+        withSamples(regions: regions) { samples in
             for (first, count) in [(0, 10), (10, 7)] {
                 let part = map(output, 17, 1, 1).images(first, count)
                 losses = losses + LossTerms.regions(part, samples, first: first, classes: 3, normalisers)
@@ -117,10 +117,10 @@ import ULDorKernels
     @Test func maskLosses() throws {
         let logits = try values("masks.logits")
         let labels = try values("masks.labels"), targets = try values("masks.targets")
-        var regions = labels.elements.map { RegionSample(classIndex: Int32($0), lesion: 0, target: (0, 0, 0, 0)) }
+        let regions = labels.elements.map { RegionSample(classIndex: Int32($0), lesion: 0, target: (0, 0, 0, 0)) }
         let normalisers = Normalisers(masks: 6)
         var losses = Losses()
-        withSamples(regions: &regions) { samples in
+        withSamples(regions: regions) { samples in
             for (first, count) in [(0, 4), (4, 2)] {
                 losses =
                     losses
@@ -133,19 +133,10 @@ import ULDorKernels
         try expectClose(logits.elements, "masks.gradient")
     }
 
-    private func withSamples(anchors: inout [AnchorSample], _ body: (ImageSamples) -> Void) {
-        var regions: [RegionSample] = []
-        withSamples(anchors: &anchors, regions: &regions, body)
-    }
-
-    private func withSamples(regions: inout [RegionSample], _ body: (ImageSamples) -> Void) {
-        var anchors: [AnchorSample] = []
-        withSamples(anchors: &anchors, regions: &regions, body)
-    }
-
     private func withSamples(
-        anchors: inout [AnchorSample], regions: inout [RegionSample], _ body: (ImageSamples) -> Void
+        anchors: [AnchorSample] = [], regions: [RegionSample] = [], _ body: (ImageSamples) -> Void
     ) {
+        var (anchors, regions) = (anchors, regions)
         // Losses read neither places nor boxes.
         withUnsafeTemporaryAllocation(of: PyramidPlace.self, capacity: 1) { places in
             withUnsafeTemporaryAllocation(of: Box.self, capacity: 1) { boxes in

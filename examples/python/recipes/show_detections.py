@@ -89,13 +89,13 @@ def contour(mask):
 
 
 def dashes(draw, box, colour):
+    """The box's outline, a dash and a gap every 8 pixels or so."""
     x1, y1, x2, y2 = box
-    for start, end, side in [(x1, x2, y1), (x1, x2, y2)]:
-        for x in numpy.arange(start, end, 8):
-            draw.line([(x, side), (min(x + 4, end), side)], fill=colour, width=2)
-    for start, end, side in [(y1, y2, x1), (y1, y2, x2)]:
-        for y in numpy.arange(start, end, 8):
-            draw.line([(side, y), (side, min(y + 4, end))], fill=colour, width=2)
+    corners = numpy.array([(x1, y1), (x2, y1), (x2, y2), (x1, y2), (x1, y1)])
+    for corner, way in zip(corners, numpy.diff(corners, axis=0)):
+        count = max(int(abs(way).max() / 8), 1)
+        for number in range(count):
+            draw.line([tuple(corner + way * number / count), tuple(corner + way * (number + 0.5) / count)], fill=colour, width=2)
 
 
 def tile(data, looked, side, window):
