@@ -9,7 +9,7 @@ import numpy as np
 
 from configuration import ROOT
 
-sys.path.insert(0, str(ROOT / "tools"))
+sys.path[:0] = [str(ROOT / "tools"), str(ROOT / "examples" / "python" / "src")]
 from synthetic_slice import ct_like  # noqa: E402
 
 #: As in the data set's usual input: 0..255 over this window, less this mean.
@@ -32,7 +32,7 @@ def slices(size: int, count: int) -> List[Tuple[np.ndarray, np.ndarray, np.ndarr
 
 def dataset(size: int, count: int) -> Any:
     """The same as a uldor.Dataset."""
-    sys.path.insert(0, str(ROOT / "examples" / "python" / "src"))
+    # Here: torchvision's process, which reads slices() only, is not to hold libuldor in its memory.
     import uldor
 
     def image(hu: np.ndarray, boxes: np.ndarray, masks: np.ndarray) -> uldor.SourceImage:

@@ -13,7 +13,6 @@ import time
 from typing import Callable, Dict, Iterator
 
 import training_data
-from configuration import ROOT
 
 IMAGES = 8
 RATE = 1e-4
@@ -22,11 +21,10 @@ REGIONS: Dict[str, int] = {}
 
 
 def libuldor(weights: str, size: int, batch: int) -> Callable[[], float]:
-    dataset = training_data.dataset(size, IMAGES)
     import uldor
 
     trainer = uldor.Trainer(
-        dataset, init=weights, validation_split=None, epochs=1000, batch=batch, lr=RATE, lr_epochs=1000,
+        training_data.dataset(size, IMAGES), init=weights, validation_split=None, epochs=1000, batch=batch, lr=RATE, lr_epochs=1000,
         augmentation=uldor.Augmentation((1, 1), 0, 0), threads=int(sys.argv[5]))
 
     def losses() -> Iterator[float]:
@@ -41,7 +39,6 @@ def torchvision(weights: str, size: int, batch: int) -> Callable[[], float]:
 
     torch.set_num_threads(int(sys.argv[5]))
     torch.manual_seed(0)
-    sys.path.insert(0, str(ROOT / "tools"))
     import torchvision_training
 
     model = torchvision_training.load(weights, torch.float32, 3)

@@ -68,8 +68,7 @@ def main() -> None:
         if event.kind == "epoch":
             print(f"epoch {event.epoch + 1}/{event.epochs}  loss {event.loss:.4f}  validation {event.validation_loss:.4f}", flush=True)
 
-    # Another seed than that of the epochs before: other draws. Of 1 and 2 the one that finds more in phantoms that neither training
-    # nor docs/learning.md's figures have (seed 3000).
+    # Not the seed of the epochs before, whose draws these would be again. Why 2: docs/learning.md.
     with phantoms(options.phantoms, options.validation) as data, uldor.Trainer(
             data, init=options.init, output=options.output, checkpoint=options.output + ".checkpoint", half=True, progress=tell,
             optimiser="adamw", lr=4e-4, lr_schedule="cosine", weight_decay=1e-2, warmup_steps=100, clip_norm=5, batch=1,
