@@ -14,6 +14,8 @@ DATA = BUILD / "data"
 ARCHITECTURE, CLASSES, SEED = "resnet101", 2, 7
 #: The model's own limit and threshold: with the calibrated weights all 100 fill.
 DETECTIONS, SCORE_THRESHOLD = 100, 0.05
+#: Sizes and detections whose latency has a limit (limits.py).
+REQUIRED = [(512, 100), (512, 5), (800, 100)]
 #: 0 stands for "any size" where a size is asked for: a graph with free height and width.
 ANY_SIZE = 0
 

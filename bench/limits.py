@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence
 
 import training
+from configuration import REQUIRED
 from latency import SCALING
 from samples import cores, middle, peak, ratios, stages, times
 
@@ -38,15 +39,13 @@ class Judged:
 
 #: Engine to (limit, goal) of the time of libuldor over its own.
 LATENCY = {"openvino": (0.65, 0.5), "torchvision": (0.45, 0.33), "onnxruntime": (0.45, 0.33)}
-#: Size, detections.
-CONFIGURATIONS = [(512, 100), (512, 5), (800, 100)]
 
 
 def _latency(rows: Sequence[Mapping[str, Any]], labels: Mapping[str, str]) -> Iterator[Judged]:
     for key, (limit, goal) in LATENCY.items():
         for row in rows:
             engines = row["engines"]
-            if (row["size"], row["detections"]) not in CONFIGURATIONS or key not in engines or "uldor" not in engines:
+            if (row["size"], row["detections"]) not in REQUIRED or key not in engines or "uldor" not in engines:
                 continue
             what = f"latency / {labels[key]}, {row['size']}, {row['detections']} detections, {row['threads']}T"
             bad = [name for name in ("uldor", key) if not engines[name].get("agreement", {}).get("agrees")]
@@ -58,7 +57,7 @@ def _latency(rows: Sequence[Mapping[str, Any]], labels: Mapping[str, str]) -> It
 def _scaling(rows: Sequence[Mapping[str, Any]]) -> Iterator[Judged]:
     for row in rows:
         engines = row["engines"]
-        if row["threads"] == 2 and SCALING in engines and (row["size"], row["detections"]) in CONFIGURATIONS:
+        if row["threads"] == 2 and SCALING in engines and (row["size"], row["detections"]) in REQUIRED:
             yield Judged(f"2 threads over 1, {row['size']}, {row['detections']} detections", "≥", 1.8, 1.9,
                          [middle(ratios(engines[SCALING], engines["uldor"], pasted)) for pasted in (True, False)],
                          middle(ratios(engines[SCALING], engines["uldor"], all_rounds=True)),
@@ -69,7 +68,7 @@ def _arithmetic(rows: Sequence[Mapping[str, Any]]) -> Iterator[Judged]:
     for row in rows:
         ours = row["engines"].get("uldor", {})
         milliseconds = middle(times(ours, False))
-        if milliseconds is None or (row["size"], row["detections"]) != CONFIGURATIONS[0]:
+        if milliseconds is None or (row["size"], row["detections"]) != REQUIRED[0]:
             continue
         used = ours.get("about", {}).get("instructions", "")
         for name in ("avx2", "avx512"):
@@ -88,7 +87,7 @@ def _small_stages(rows: Sequence[Mapping[str, Any]]) -> Iterator[Judged]:
     for row in rows:
         ours = row["engines"].get("uldor", {})
         whole, bare = middle(times(ours)), middle(times(ours, False))
-        if whole is None or bare is None or (row["size"], row["detections"]) not in CONFIGURATIONS:
+        if whole is None or bare is None or (row["size"], row["detections"]) not in REQUIRED:
             continue
         found = stages(ours)
         shares = {name: found[name] / bare for name in WITHOUT_CONVOLUTIONS if name in found}

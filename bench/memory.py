@@ -94,9 +94,9 @@ def measure(options: Any) -> List[Dict[str, Any]]:
     for size in options.sizes:
         print(f"  {size} x {size}", flush=True)
         first = size == options.sizes[0]
-        cached = {"uldor": "uldor_packed", "openvino": "openvino_cached"}
+        cached: Dict[str, str] = {} if options.required else {"uldor": "uldor_packed", "openvino": "openvino_cached"}
         keys = list(options.engines) + [cached[key] for key in options.engines if first and key in cached]
-        found.append(at(size, max(options.threads), keys, options.starts if first else 0, first and "uldor" in options.engines))
+        found.append(at(size, max(options.threads), keys, options.starts if first else 0, first and "uldor" in options.engines and not options.required))
     return found
 
 

@@ -4,6 +4,7 @@
 
     run.py                                               everything, into build/bench
     run.py --quick                                       a glance
+    run.py --required                                    the figures that have a limit, with more rounds
     run.py --only latency --engines uldor,openvino --sizes 512 --threads 2 --repeats 9
 
 Writes results.json (every sample), table.md and plot.png.
@@ -22,6 +23,7 @@ from typing import Any, Callable, Dict, List, Sequence
 
 import curves
 import latency
+import limits
 import machine
 import memory
 import mining
@@ -58,10 +60,16 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--threads", type=_numbers, help="default 1,2; the sections that take one number take the largest")
     parser.add_argument("--detections", type=_numbers, help="of 100,5")
     parser.add_argument("--repeats", type=int, help="runs of each engine in each configuration; default 7")
+    parser.add_argument("--required", action="store_true",
+                        help="latency and memory, of the engines and configurations that the limits are for, 9 repeats")
     parser.add_argument("--quick", action="store_true", help="fewer configurations, 3 repeats, short curves; no torch.compile")
     parser.add_argument("--output", type=Path, default=BUILD)
     options = parser.parse_args(arguments)
     quick: bool = options.quick
+    if options.required:
+        options.only = options.only or ["latency", "memory"]
+        options.engines = ["uldor", *limits.LATENCY] if options.engines == MAIN else options.engines
+        options.repeats = options.repeats or 9
     options.only = options.only or [name for name in SECTIONS if not (quick and name == "threads")]
     for name, known in (("only", SECTIONS), ("engines", MAIN)):
         if unknown := set(getattr(options, name)) - set(known):
