@@ -7,7 +7,7 @@ from typing import Any, Dict, List
 import agreement
 import flops
 import machine
-from configuration import BUILD, DETECTIONS, REQUIRED, Configuration, reference
+from configuration import BUILD, DETECTIONS, Configuration, reference
 from engines import IN_GRAPH
 from process import Process
 from rounds import interleave
@@ -43,14 +43,11 @@ def compare(size: int, threads: int, detections: int, keys: List[str], repeats: 
 
 def measure(options: Any) -> List[Dict[str, Any]]:
     found = []
-    for size in options.sizes:
-        for detections in options.detections:
-            if options.required and (size, detections) not in REQUIRED:
-                continue
-            for threads in options.threads:
-                print(f"  {size} x {size}, {detections} detections, {threads} thread{'s' * (threads > 1)}", flush=True)
-                keys = list(options.engines)
-                if size == options.sizes[0] and threads == max(options.threads) and detections == DETECTIONS and not options.required:
-                    keys += [key for key in IN_GRAPH if key.removesuffix("_paste") in options.engines]
-                found.append(compare(size, threads, detections, keys, options.repeats))
+    for size, detections in options.configurations:
+        for threads in options.threads:
+            print(f"  {size} x {size}, {detections} detections, {threads} thread{'s' * (threads > 1)}", flush=True)
+            keys = list(options.engines)
+            if options.variants and size == options.sizes[0] and threads == max(options.threads) and detections == DETECTIONS:
+                keys += [key for key in IN_GRAPH if key.removesuffix("_paste") in options.engines]
+            found.append(compare(size, threads, detections, keys, options.repeats))
     return found

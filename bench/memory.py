@@ -94,9 +94,10 @@ def measure(options: Any) -> List[Dict[str, Any]]:
     for size in options.sizes:
         print(f"  {size} x {size}", flush=True)
         first = size == options.sizes[0]
-        cached: Dict[str, str] = {} if options.required else {"uldor": "uldor_packed", "openvino": "openvino_cached"}
-        keys = list(options.engines) + [cached[key] for key in options.engines if first and key in cached]
-        found.append(at(size, max(options.threads), keys, options.starts if first else 0, first and "uldor" in options.engines and not options.required))
+        variants = first and options.variants
+        cached = {"uldor": "uldor_packed", "openvino": "openvino_cached"}
+        keys = list(options.engines) + [cached[key] for key in options.engines if variants and key in cached]
+        found.append(at(size, max(options.threads), keys, options.starts if first else 0, variants and "uldor" in options.engines))
     return found
 
 

@@ -29,7 +29,7 @@ import memory
 import mining
 import parts
 import training
-from configuration import ANY_SIZE, BENCH, BUILD, DETECTIONS
+from configuration import ANY_SIZE, BENCH, BUILD, DETECTIONS, REQUIRED
 from engines import ENGINES, MAIN
 
 SECTIONS: Dict[str, Callable[[Any], Any]] = {
@@ -60,9 +60,10 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--threads", type=_numbers, help="default 1,2; the sections that take one number take the largest")
     parser.add_argument("--detections", type=_numbers, help="of 100,5")
     parser.add_argument("--repeats", type=int, help="runs of each engine in each configuration; default 7")
-    parser.add_argument("--required", action="store_true",
+    extent = parser.add_mutually_exclusive_group()
+    extent.add_argument("--required", action="store_true",
                         help="latency and memory, of the engines and configurations that the limits are for, 9 repeats")
-    parser.add_argument("--quick", action="store_true", help="fewer configurations, 3 repeats, short curves; no torch.compile")
+    extent.add_argument("--quick", action="store_true", help="fewer configurations, 3 repeats, short curves; no torch.compile")
     parser.add_argument("--output", type=Path, default=BUILD)
     options = parser.parse_args(arguments)
     quick: bool = options.quick
@@ -79,6 +80,10 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     options.sizes = options.sizes or ([512] if quick else [512, 800])
     options.threads = options.threads or ([min(2, cores)] if quick else sorted({1, min(2, cores)}))
     options.detections = options.detections or [100, 5]
+    options.configurations = [(size, count) for size in options.sizes for count in options.detections
+                              if not options.required or (size, count) in REQUIRED]
+    # Pasting in the graph, packed weights, a model cache, the tool.
+    options.variants = not options.required
     options.repeats = options.repeats or (3 if quick else 7)
     if any(size % 32 or size < 32 for size in options.sizes) or not set(options.detections) <= {100, 5}:
         parser.error("sizes are multiples of 32, detections 100 or 5")
@@ -102,10 +107,11 @@ def plan(options: argparse.Namespace) -> Dict[str, Any]:
     """The files that the chosen sections read."""
     sections, compared = set(options.only), set(options.only) & {"latency", "memory", "threads"}
     references = sorted({512, *(options.sizes if compared else [])})
-    graphs = [(size, count, False) for size in options.sizes if compared for count in sorted({DETECTIONS, *options.detections})[::-1]]
+    pairs = {*options.configurations, *((size, DETECTIONS) for size in options.sizes)} if compared else ()
+    graphs = [(size, count, False) for size, count in sorted(pairs, reverse=True)]
     inputs = [512]
     intermediates = []
-    if "latency" in sections:
+    if "latency" in sections and options.variants:
         graphs.append((options.sizes[0], DETECTIONS, True))
     if "memory" in sections:
         intermediates.append((options.sizes[0], DETECTIONS))
