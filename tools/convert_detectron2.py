@@ -3,9 +3,9 @@
 """Converts a Detectron2 Mask R-CNN R-50/R-101-FPN checkpoint to libuldor's weights file.
 
 CHECKPOINT is a model zoo .pkl or a .pth of DetectionCheckpointer, with 1 or 2 foreground classes (lesion, or lesion and
-false positive in this order). Thresholds and anchors are not in a checkpoint: what is written are the defaults of
-Base-RCNN-FPN.yaml; pass what a training changed with --config. Checked against Detectron2 0.6's own forward: detections
-agree to float rounding.
+false positive in this order), or with any and --initial: a start for uldor train --arch ... --init OUTPUT. Thresholds
+and anchors are not in a checkpoint: what is written are the defaults of Base-RCNN-FPN.yaml; pass what a training
+changed with --config. Checked against Detectron2 0.6's own forward: detections agree to float rounding.
 
 Images come as Detectron2's 0..255 with the checkpoint's pixel mean and std, or its defaults; --input overrides (mean
 and std then in libuldor's channel order)."""
@@ -118,7 +118,8 @@ def main() -> None:
     tensors = {_shift(name): array for name, array in renamed.items()}
     msra = converter.stride_in_1x1(arguments.stride_in_1x1, tensors)
     _fill_norms(tensors)
-    tensors = converter.background_first(tensors)
+    if not arguments.initial:
+        tensors = converter.background_first(tensors)
 
     mean, std = (stored[n].ravel().tolist() if n in stored else default
                  for n, default in (("pixel_mean", _MEAN), ("pixel_std", _STD)))

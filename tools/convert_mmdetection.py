@@ -2,10 +2,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Converts an MMDetection (2.x, 3.x) Mask R-CNN R-50/R-101-FPN checkpoint to libuldor's weights file.
 
-CHECKPOINT is a .pth with 1 or 2 foreground classes (lesion, or lesion and false positive in this order). The
-configuration is not read from it: what is written is configs/_base_/models/mask-rcnn_r50_fpn.py; pass what a training
-changed with --config. Checked against MMDetection 3.3's own forward: detections agree to float rounding. One
-difference is not expressed: MMDetection also keeps a box from shrinking by more than 1000/16.
+CHECKPOINT is a .pth with 1 or 2 foreground classes (lesion, or lesion and false positive in this order), or with any
+and --initial: a start for uldor train --arch ... --init OUTPUT. The configuration is not read from it: what is written
+is configs/_base_/models/mask-rcnn_r50_fpn.py; pass what a training changed with --config. Checked against MMDetection 3.3's
+own forward: detections agree to float rounding. One difference is not expressed: MMDetection also keeps a box from
+shrinking by more than 1000/16.
 
 Images come as 0..255 with the mean and std of the pytorch or of the caffe style, whichever --stride-in-1x1 says;
 --input overrides (mean and std then in libuldor's channel order)."""
@@ -52,7 +53,7 @@ _CONFIG = {
     "mask": {"threshold": 0.5, "paste": "continuous"},
 }
 # data_preprocessor of configs/_base_/models/mask-rcnn_r50_fpn.py (RGB) and of configs/mask_rcnn/*caffe* (BGR).
-_PYTORCH = [123.675, 116.28, 103.53], [58.395, 57.12, 57.375]
+_PYTORCH = converter.IMAGENET_MEAN, converter.IMAGENET_STD
 _CAFFE = [103.53, 116.28, 123.675], [1.0, 1.0, 1.0]
 
 
@@ -63,7 +64,8 @@ def main() -> None:
 
     tensors = converter.rename(checkpoint_file.load(arguments.checkpoint), _RULES, r"data_preprocessor\..*")
     caffe = converter.stride_in_1x1(arguments.stride_in_1x1, tensors)
-    tensors = converter.background_first(tensors)
+    if not arguments.initial:
+        tensors = converter.background_first(tensors)
     mean, std = _CAFFE if caffe else _PYTORCH
     if arguments.channel_order == "reverse":
         mean, std = converter.reverse_channels(tensors, mean, std)

@@ -6,6 +6,9 @@ CHECKPOINT is a state_dict as .pth, .pt or .safetensors, bare or as {"model": ..
 before torchvision 0.13 are read too. The `_v2` models (batch norm in the FPN, convolutions in the box head) are
 another network and are refused.
 
+It has 2 or 3 classes with the background, or any (COCO's 91) and --initial: a start for uldor train --arch ... --init
+OUTPUT. The input's mean and std are then those that torchvision's detectors have by default, not libuldor's.
+
 A ResNet for classification (ImageNet's resnet18 to resnet101: conv1, layer1 ... fc) becomes a file of the backbone's tensors
 alone: no network to detect with, but one to begin a training with (uldor train --arch ... --init OUTPUT)."""
 
@@ -47,7 +50,11 @@ def main() -> None:
     extra = sorted(set(tensors) - set(uldor_weights.required_names(tensors)))
     if extra:
         raise uldor_weights.WeightsError(f"{extra[0]} belongs to another network ({len(extra)} such tensors)")
-    converter.finish(arguments, tensors, {"batch_norm_eps": arguments.batch_norm_eps})
+    config = {"batch_norm_eps": arguments.batch_norm_eps}
+    if arguments.initial:
+        # A detector of lesions was trained by tools/train_demo.py, on libuldor's input; another by torchvision, on its own.
+        config["input"] = {"mean": converter.IMAGENET_MEAN, "std": converter.IMAGENET_STD}
+    converter.finish(arguments, tensors, config)
 
 
 if __name__ == "__main__":

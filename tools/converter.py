@@ -21,6 +21,10 @@ from uldor_config import CLASSES, WeightsError
 CLASS_BIAS = "roi_heads.box_predictor.cls_score.bias"
 # Detectron2 and MMDetection keep proposals wider than 0; libuldor keeps those of at least rpn.min_size.
 ABOVE_ZERO = 1e-30
+# What torchvision and MMDetection subtract from and divide RGB by, for values of 0..255.
+IMAGENET_MEAN, IMAGENET_STD = [123.675, 116.28, 103.53], [58.395, 57.12, 57.375]
+# Of a network that `uldor train --arch` begins without a configuration.
+FIELD_ANCHORS = {"sizes": [[16], [24], [32], [48], [96]]}
 
 
 def _json_argument(text: str) -> dict[str, Any]:
@@ -42,6 +46,9 @@ def argument_parser(description: str | None) -> argparse.ArgumentParser:
     parser.add_argument("checkpoint", help="the checkpoint to read")
     parser.add_argument("output", help="the .safetensors file to write")
     parser.add_argument("--dtype", choices=uldor_weights.DTYPES, default="fp32", help="storage of the weights (default fp32)")
+    parser.add_argument("--initial", action="store_true",
+                        help="write weights to begin a training with, of a detector of any classes (COCO's): all but the layers "
+                             "that have rows for each class. Anchors are then libuldor's for lesions, not the checkpoint's")
     parser.add_argument("--classes", nargs="+", metavar="NAME", help="names, background first (default by their number)")
     parser.add_argument("--input", type=_json_argument, default={}, metavar="JSON",
                         help='overrides the input section, e.g. \'{"mean": 0.5, "range": [0, 1]}\' or @FILE')
@@ -89,7 +96,7 @@ def background_first(tensors: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     """Class rows to torchvision's order. The foreign order is lesion (, false positive), background; boxes and masks have no
     background there, and a single row where they are class-agnostic. torchvision's background rows are never read: zeros."""
     tensors = dict(tensors)
-    if CLASS_BIAS not in tensors:
+    if not all(f"{layer}.{kind}" in tensors for layer in uldor_weights.CLASS_LAYERS for kind in ("weight", "bias")):
         return tensors
     foreground = len(tensors[CLASS_BIAS]) - 1
     for kind in ("weight", "bias"):
@@ -113,15 +120,20 @@ def reverse_channels(tensors: dict[str, np.ndarray], mean: list[float], std: lis
 def finish(arguments: argparse.Namespace, tensors: dict[str, np.ndarray], config: dict[str, Any]) -> None:
     """Applies the options over the converter's own configuration and writes the file."""
     count = len(tensors[CLASS_BIAS]) if CLASS_BIAS in tensors else 0
-    if count not in CLASSES:
-        raise WeightsError(f"libuldor runs 2 or 3 classes with the background, the checkpoint has {count}")
+    if arguments.initial:
+        count, tensors = 2, {name: array for name, array in tensors.items() if not uldor_weights.is_by_class(name)}
+        config = uldor_config.merge(config, {"anchors": FIELD_ANCHORS})
+    elif count not in CLASSES:
+        raise WeightsError(f"libuldor runs 2 or 3 classes with the background, the checkpoint has {count}; "
+                           "--initial writes the rest of it, to begin a training with")
     config = {"format": 1, "classes": arguments.classes or CLASSES[count]} | config
     config |= {n: v for n in ("name", "version", "license", "description") if (v := getattr(arguments, n)) is not None}
     config = uldor_config.merge(uldor_config.merge(config, {"input": arguments.input}), arguments.config)
-    uldor_weights.save(arguments.output, tensors, config, arguments.dtype)
+    uldor_weights.save(arguments.output, tensors, config, arguments.dtype, arguments.initial)
     values = sum(array.size for array in tensors.values())
     print(f"{arguments.output}: {len(tensors)} tensors, {values / 1e6:.1f} M values, {os.path.getsize(arguments.output) / 1e6:.1f} MB, "
-          f"classes {', '.join(config['classes'])}")
+          f"classes {', '.join(config['classes'])}"
+          + (f"; without {', '.join(uldor_weights.CLASS_LAYERS)}" if arguments.initial else ""))
 
 
 def run(main: Callable[[], None]) -> None:

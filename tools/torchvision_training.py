@@ -17,6 +17,7 @@ import torchvision_model
 from synthetic_slice import ct_like
 
 LOSSES = ("loss_objectness", "loss_rpn_box_reg", "loss_classifier", "loss_box_reg", "loss_mask")
+WAYS = "its own convolutions", "without oneDNN", "channels_last"
 Batch = Dict[str, np.ndarray]
 
 
@@ -113,7 +114,7 @@ def draw(path: str | os.PathLike, batch: Batch, seed: int, anchors: int = 256, r
 
 
 def single_precision(path: str | os.PathLike, batch: Batch, trainable_layers: int = 3) -> List[Dict[str, np.ndarray]]:
-    """Gradients in float32 by each of torch's ways to convolve on a CPU: which of them is nearest to float64 is chance."""
+    """Gradients in float32 by each of WAYS, torch's to convolve on a CPU: which of them is nearest to float64 is chance."""
     own = gradients(path, batch, torch.float32, trainable_layers)
     with torch.backends.mkldnn.flags(enabled=False):
         plain = gradients(path, batch, torch.float32, trainable_layers)

@@ -18,6 +18,9 @@ from uldor_config import WeightsError
 KEY = "uldor"
 DTYPES = {"fp32": "F32", "fp16": "F16", "bf16": "BF16"}
 FP16_MAX = 65504.0
+# Rows for each class.
+CLASS_LAYERS = {"roi_heads.box_predictor.cls_score": 1, "roi_heads.box_predictor.bbox_pred": 4,
+                "roi_heads.mask_predictor.mask_fcn_logits": 1}
 
 # torchvision's own renaming: ops/feature_pyramid_network.py, models/detection/rpn.py (RPNHead) and
 # models/detection/mask_rcnn.py (MaskRCNNHeads), each in _load_from_state_dict.
@@ -76,8 +79,13 @@ def required_names(tensors: dict[str, np.ndarray]) -> Iterator[str]:
         yield f"{name}.bias"
 
 
-def check_tensors(tensors: dict[str, np.ndarray], config: dict[str, Any]) -> None:
-    missing = [name for name in required_names(tensors) if name not in tensors]
+def is_by_class(name: str) -> bool:
+    return name.rpartition(".")[0] in CLASS_LAYERS
+
+
+def check_tensors(tensors: dict[str, np.ndarray], config: dict[str, Any], initial: bool = False) -> None:
+    """`initial`: a file to begin a training with, which has no layers with rows for each class."""
+    missing = [name for name in required_names(tensors) if name not in tensors and not (initial and is_by_class(name))]
     if missing:
         raise WeightsError(f"{len(missing)} tensors are missing, the first is {missing[0]}")
     for name, array in tensors.items():
@@ -93,8 +101,7 @@ def check_tensors(tensors: dict[str, np.ndarray], config: dict[str, Any]) -> Non
         raise WeightsError("anchors.sizes: every level needs the same number of sizes, the RPN head is shared")
     anchor_count = anchors.pop()
     for name, rows in (("rpn.head.cls_logits", anchor_count), ("rpn.head.bbox_pred", 4 * anchor_count),
-                       ("roi_heads.box_predictor.cls_score", classes), ("roi_heads.box_predictor.bbox_pred", 4 * classes),
-                       ("roi_heads.mask_predictor.mask_fcn_logits", classes)):
+                       *((name, rows * classes) for name, rows in CLASS_LAYERS.items() if not initial)):
         found = tensors[f"{name}.weight"].shape[0]
         if found != rows:
             raise WeightsError(f"{name}.weight has {found} rows, the configuration (classes, anchors) asks for {rows}")
@@ -103,11 +110,12 @@ def check_tensors(tensors: dict[str, np.ndarray], config: dict[str, Any]) -> Non
         raise WeightsError(f"backbone.body.conv1.weight takes {channels} channels, input.slices is {slices}")
 
 
-def save(path: str | os.PathLike, tensors: dict[str, np.ndarray], config: dict[str, Any], dtype: str = "fp32") -> None:
+def save(path: str | os.PathLike, tensors: dict[str, np.ndarray], config: dict[str, Any], dtype: str = "fp32",
+         initial: bool = False) -> None:
     """Checks and writes. Vectors (biases, batch norm) stay float32: half precision would save nothing there."""
     uldor_config.validate(config)
     tensors = {name: np.ascontiguousarray(array, dtype="<f4") for name, array in tensors.items()}
-    check_tensors(tensors, config)
+    check_tensors(tensors, config, initial)
     dtypes = {name: DTYPES[dtype] if array.ndim > 1 else "F32" for name, array in tensors.items()}
     for name, array in tensors.items():
         if dtypes[name] == "F16" and np.abs(array).max(initial=0) > FP16_MAX:

@@ -5,8 +5,10 @@ from __future__ import annotations
 
 import json
 import pickle
+import shlex
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +23,7 @@ sys.path.insert(0, str(TOOLS))
 import checkpoint_file
 import safetensors_file
 import uldor_config
+import uldor_weights
 
 BACKGROUND_BOXES, BACKGROUND_MASKS = "roi_heads.box_predictor.bbox_pred.", "roi_heads.mask_predictor.mask_fcn_logits."
 
@@ -223,6 +226,9 @@ def test_errors_name_the_cause_and_leave_no_file(tmp_path: Path) -> None:
     assert "did you mean anchors.sizes" in failure({}, "--config", '{"anchors": {"size": [[8]]}}')
     assert "2 or 3 classes" in failure({"roi_heads.box_predictor.cls_score.bias": np.zeros(91, np.float32)})
     assert "does not fit in fp16" in failure({"backbone.body.conv1.weight": tensors["backbone.body.conv1.weight"] * 1e9}, "--dtype", "fp16")
+    boxes_only = {name: array for name, array in foreign_names.detectron2(tensors).items() if "mask_head" not in name}
+    run = convert("detectron2", write_pickle(tmp_path / "boxes.pkl", boxes_only), out)
+    assert "the first is roi_heads.mask_head.0.0.weight" in run.stderr
     assert "no such file" in convert("mmdetection", tmp_path / "none.pth", out).stderr
     assert "belongs to another network" in convert("mmdetection", FIXTURES / "tiny_2class.safetensors", out).stderr
 
@@ -272,3 +278,121 @@ def test_training_begins_with_a_classification_backbone(tmp_path: Path) -> None:
     begun = safetensors_file.load(tmp_path / "v")[0]
     assert all((begun[f"backbone.body.{name}"] == array).all() for name, array in body.items())
     assert all((begun[name] == array).all() for name, array in tensors.items() if not name.startswith("backbone.body."))
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> dict[str, np.ndarray]:
+    """A network that training_data.SHORT names, with values that its own seed does not draw."""
+    import training_data
+    import uldor
+
+    path = tmp_path_factory.mktemp("small") / "w"
+    with training_data.source() as discs, uldor.Trainer(discs, **training_data.SHORT, seed=7) as run:
+        run.save(path)
+    return safetensors_file.load(path)[0]
+
+
+def of_other_classes(tensors: dict[str, np.ndarray], classes: int) -> dict[str, np.ndarray]:
+    """The same network with COCO's last layers instead of the lesion's."""
+    random = np.random.default_rng(classes)
+    return tensors | {f"{layer}.{kind}": random.normal(size=(rows * classes, *tensors[f"{layer}.{kind}"].shape[1:])).astype(np.float32)
+                      for layer, rows in uldor_weights.CLASS_LAYERS.items() for kind in ("weight", "bias")}
+
+
+@pytest.mark.parametrize("framework, classes, names", [
+    ("torchvision", 91, foreign_names.old_torchvision), ("detectron2", 81, foreign_names.detectron2),
+    ("mmdetection", 81, foreign_names.mmdetection)])
+def test_training_begins_with_a_detector_of_other_classes(
+        small: dict[str, np.ndarray], tmp_path: Path, framework: str, classes: int, names: Callable) -> None:
+    import training_data
+    import uldor
+
+    tensors, source, out = small, tmp_path / "in.safetensors", tmp_path / "initial.safetensors"
+    safetensors_file.save(source, names(of_other_classes(tensors, classes)))
+    run = convert(framework, source, out)
+    assert run.returncode == 1 and f"the checkpoint has {classes}; --initial" in run.stderr and not out.exists()
+    run = convert(framework, source, out, "--initial")
+    assert run.returncode == 0 and "136 tensors" in run.stdout, run.stderr
+    by_class = {name for name in tensors if name.rpartition(".")[0] in uldor_weights.CLASS_LAYERS}
+    taken = {name: array for name, array in tensors.items() if name not in by_class}
+    assert_same(out, taken, background_lost=False)
+
+    with training_data.source() as discs:
+        with uldor.Trainer(discs, **training_data.SHORT) as without:
+            without.save(tmp_path / "random")
+        options = {**training_data.SHORT, "epochs": 1, "epoch_images": 2}
+        with uldor.Trainer(discs, init=out, output=tmp_path / "trained.safetensors", **options) as run:
+            assert sorted(run.report[:-1]) == sorted(f"tensor {name} is missing in {out}: random" for name in by_class)
+            assert run.report[-1] == f"136 of 142 tensors are taken from {out}, 6 are random"
+            run.save(tmp_path / "begun")
+            run.run()
+        with pytest.raises(uldor.ModelError, match="is missing"):
+            uldor.Trainer(discs, init=out)
+    begun, metadata = safetensors_file.load(tmp_path / "begun")
+    random = safetensors_file.load(tmp_path / "random")[0]
+    assert all(begun[name].tobytes() == (random if name in by_class else taken)[name].tobytes() for name in tensors)
+    assert json.loads(metadata["uldor"]) == json.loads(safetensors_file.load(out)[1]["uldor"])
+    with uldor.Model(tmp_path / "trained.safetensors") as model:
+        assert model.class_names == ("background", "lesion")
+
+
+def test_initial_weights_keep_what_their_values_mean(tmp_path: Path) -> None:
+    """The input and the arithmetic are the checkpoint's; the anchors are those of a training without a configuration."""
+    import training_data
+    import uldor
+
+    source, out = tmp_path / "in.safetensors", tmp_path / "initial.safetensors"
+    safetensors_file.save(source, of_other_classes(fixture(2), 91))
+    assert convert("torchvision", source, out, "--initial", "--batch-norm-eps", "0", "--classes", "background", "nodule").returncode == 0
+    config = configuration(out)
+    assert (config["batch_norm_eps"], config["classes"]) == (0, ["background", "nodule"])
+    assert (config["input.range"], config["input.mean"][0], config["input.std"][0]) == ([0, 255], 123.675, 58.395)
+    with training_data.source() as discs, uldor.Trainer(discs, **training_data.SHORT) as run:
+        run.save(tmp_path / "new")
+    assert config["anchors.sizes"] == configuration(tmp_path / "new")["anchors.sizes"]
+
+    safetensors_file.save(source, foreign_names.detectron2(of_other_classes(fixture(2), 81)))
+    assert convert("detectron2", source, out, "--initial", "--stride-in-1x1", "yes").returncode == 0
+    foreign = configuration(out)
+    assert (foreign["stride_in_1x1"], foreign["roi_align.aligned"], foreign["anchors.rounded"]) == (True, True, False)
+    assert foreign["anchors.sizes"] == config["anchors.sizes"]
+
+
+def test_initial_weights_with_other_anchors(small: dict[str, np.ndarray], tmp_path: Path) -> None:
+    """The RPN's rows are the anchors': an error unless they are told, and random where a training wants others."""
+    import training_data
+    import uldor
+
+    tensors = of_other_classes(small, 91)
+    for layer in ("rpn.head.cls_logits", "rpn.head.bbox_pred"):
+        for kind in ("weight", "bias"):
+            tensors[f"{layer}.{kind}"] = np.repeat(tensors[f"{layer}.{kind}"], 2, axis=0)
+    source, out = tmp_path / "in.safetensors", tmp_path / "initial.safetensors"
+    safetensors_file.save(source, tensors)
+    run = convert("torchvision", source, out, "--initial")
+    assert run.returncode == 1 and "has 6 rows, the configuration (classes, anchors) asks for 3" in run.stderr
+    run = convert("torchvision", source, out, "--initial", "--config",
+                  '{"anchors": {"sizes": [[8, 12], [16, 24], [32, 48], [64, 96], [128, 192]]}}')
+    assert run.returncode == 0, run.stderr
+    new = '{"format": 1, "classes": ["background", "lesion"]}'
+    with training_data.source() as discs:
+        with uldor.Trainer(discs, **training_data.SHORT, init=out) as run:
+            assert run.report[-1].startswith("136 of 142")
+        with uldor.Trainer(discs, **training_data.SHORT, init=out, config=new) as run:
+            assert any(line.startswith("tensor rpn.head.cls_logits.weight has shape [6, 16, 1, 1]") for line in run.report)
+            assert run.report[-1].startswith("132 of 142")
+
+
+def test_the_documents_command_lines(tmp_path: Path) -> None:
+    """Those of docs/weights.md as they stand there, but for the interpreter's name and the suffixes that need torch."""
+    block = (ROOT / "docs" / "weights.md").read_text().split("## Converters")[1].split("```")[1].removeprefix("sh\n")
+    coco = of_other_classes(fixture(2), 91)
+    for line in block.splitlines():
+        _, tool, checkpoint, *rest = shlex.split(line)
+        checkpoint = f"{Path(checkpoint).stem}.safetensors"
+        tensors = coco if "coco" in checkpoint else fixture(2)
+        foreign = {"detectron2": foreign_names.detectron2, "mmdetection": foreign_names.mmdetection}
+        framework = tool.removeprefix("tools/convert_").removesuffix(".py")
+        safetensors_file.save(tmp_path / checkpoint, foreign.get(framework, dict)(tensors))
+        run = subprocess.run([sys.executable, ROOT / tool, checkpoint, *rest], cwd=tmp_path, capture_output=True, text=True)
+        assert run.returncode == 0, (line, run.stderr)

@@ -140,12 +140,3 @@ def test_a_check_can_be_ended(deeplesion):
         uldor.Dataset(deeplesion).check(1, lambda line: True)
     with pytest.raises(ZeroDivisionError):
         uldor.Dataset(deeplesion).check(1, lambda line: 1 / 0)
-
-
-def test_no_training_row_is_a_problem(tmp_path, pixels):
-    write_csv(tmp_path, [row(split=3)])
-    write_slice(tmp_path, SERIES, 5, pixels[0])
-    lines = []
-    assert uldor.Dataset(tmp_path).check(1, lines.append) == 1
-    assert lines == ["no image is of the training split",
-                     "1 images with 1 lesions: 1 problems, 2 missing neighbours, 0 missing masks"]

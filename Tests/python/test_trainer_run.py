@@ -92,7 +92,7 @@ def test_adamw(discs, whole, tmp_path):
 
 def test_iteration(discs, whole, tmp_path):
     with trainer(discs, tmp_path) as run:
-        assert len(run) == 6
+        assert len(run) == 8
         kinds = [event.kind for event in run]
         assert len(run) == 0 and list(run) == []
     assert kinds == ["step"] * 3 + ["epoch"] + ["step"] * 3 + ["epoch"]

@@ -29,22 +29,20 @@ typedef struct evaluate_job {
 
 /* Before the work, not after it. */
 static int check_outputs(const evaluate_options *o) {
-    const uldor_dataset_options *data = &o->data.dataset;
-    char *csv = data_options_path(&o->data, data->csv_path, "DL_info.csv");
     const char *const outputs[] = {o->output, o->journal, o->froc.json, o->froc.plot};
-    const char *const inputs[] = {o->weights, o->config, csv, data->boxes_path, data->windows_path};
+    const char *const inputs[] = {o->weights, o->config};
     int status = 0;
     for (size_t i = 0; status == 0 && i < sizeof outputs / sizeof *outputs; i++) {
         reason why;
         if (outputs[i] == NULL) continue;
         status = output_file_check(outputs[i], &why);
+        if (status == 0) status = data_options_check_output(&o->data, outputs[i], &why);
         for (size_t k = 0; status == 0 && k < sizeof inputs / sizeof *inputs; k++)
             status = output_file_check_input(outputs[i], inputs[k], &why);
         for (size_t k = 0; status == 0 && k < i; k++)
             if (output_replaces(outputs[i], outputs[k])) status = reason_set(&why, "two outputs cannot go to one file");
         if (status != 0) message_error(outputs[i], "%s", why.text);
     }
-    free(csv);
     return status;
 }
 
@@ -77,6 +75,7 @@ static int prepare(evaluate_job *job) {
     if (check_outputs(o) != 0) return -1;
     job->dataset = open_data(o, ULDOR_MASKS_NONE, false);
     if (job->dataset == NULL) return -1;
+    data_options_tell_left_out(job->dataset);
     for (int t = 0; t < EVALUATE_TRUTHS; t++) {
         if ((o->mask_truth & 1 << t) == 0) continue;
         job->truths[t] = open_data(o, masks[t], true);

@@ -11,6 +11,7 @@
 #include "froc_output.h"
 #include "message.h"
 #include "options.h"
+#include "output_file.h"
 
 static const char help[] =
     "usage: uldor froc --truth DL_info.csv --detections results.json [options]\n"
@@ -108,9 +109,26 @@ static int measure_box(const command_options *o, const uldor_dataset *truth, ima
     return -1;
 }
 
+/* Before the work, not after it. */
+static int check_outputs(const command_options *o) {
+    const char *const outputs[] = {o->froc.json, o->froc.plot}, *const inputs[] = {o->truth, o->detections};
+    reason why;
+    for (size_t i = 0; i < sizeof outputs / sizeof *outputs; i++) {
+        if (outputs[i] == NULL) continue;
+        int status = o->data.directory != NULL ? data_options_check_output(&o->data, outputs[i], &why) : 0;
+        for (size_t k = 0; status == 0 && k < sizeof inputs / sizeof *inputs; k++)
+            status = output_file_check_input(outputs[i], inputs[k], &why);
+        if (status == 0) continue;
+        message_error(outputs[i], "%s", why.text);
+        return -1;
+    }
+    return 0;
+}
+
 static int measure(const command_options *o, const uldor_dataset *truth, uldor_froc *froc) {
     froc_detections detections;
     reason why;
+    data_options_tell_left_out(truth);
     if (froc_detections_read(o->detections, truth, o->froc.split, &detections) != 0) return EXIT_FAILED;
     int status = froc_add_all(froc, truth, o->froc.split, &detections, &why);
     froc_detections_free(&detections);
@@ -138,7 +156,10 @@ int command_froc(int argc, char **argv) {
     if (o.truth != NULL) options.csv_path = o.truth;
     options.masks = ULDOR_MASKS_NONE;
     options.log = message_from_library;
+    /* The table alone: no image is looked at. */
+    if (o.data.directory == NULL) options.on_bad_image = ULDOR_BAD_ERROR;
     code = EXIT_FAILED;
+    if (check_outputs(&o) != 0) return code;
     if (uldor_froc_create(&o.froc.froc, &froc) < 0) message_error(NULL, "%s", uldor_last_error());
     else if (uldor_dataset_open_deeplesion(directory, &options, &truth) < 0) message_error(NULL, "%s", uldor_last_error());
     else code = measure(&o, truth, froc);

@@ -20,27 +20,30 @@ typedef struct mine_job {
 
 /* Before the work, not after it. */
 static int check_output(const mine_options *o) {
-    const uldor_dataset_options *data = &o->data.dataset;
-    char *csv = data_options_path(&o->data, data->csv_path, "DL_info.csv");
     char *part = text_format("%s.part", o->output);
     const char *const outputs[] = {o->output, part};
-    const char *const inputs[] = {o->weights, o->config, csv, data->boxes_path, data->windows_path};
+    const char *const inputs[] = {o->weights, o->config};
     reason why;
-    int status = csv != NULL && part != NULL ? output_file_check(o->output, &why) : reason_set(&why, "not enough memory");
-    for (size_t i = 0; status == 0 && i < sizeof outputs / sizeof *outputs; i++)
+    int status = part != NULL ? output_file_check(o->output, &why) : reason_set(&why, "not enough memory");
+    for (size_t i = 0; status == 0 && i < sizeof outputs / sizeof *outputs; i++) {
+        status = data_options_check_output(&o->data, outputs[i], &why);
         for (size_t k = 0; status == 0 && k < sizeof inputs / sizeof *inputs; k++)
             status = output_file_check_input(outputs[i], inputs[k], &why);
+    }
     if (status != 0) message_error(o->output, "%s", why.text);
-    free(csv), free(part);
+    free(part);
     return status;
 }
 
 static int open_data(mine_job *job) {
     uldor_dataset_options data = job->options->data.dataset;
     data.log = message_from_library;
-    if (uldor_dataset_open_deeplesion(job->options->data.directory, &data, &job->dataset) >= 0) return 0;
-    message_error(NULL, "%s", uldor_last_error());
-    return -1;
+    if (uldor_dataset_open_deeplesion(job->options->data.directory, &data, &job->dataset) < 0) {
+        message_error(NULL, "%s", uldor_last_error());
+        return -1;
+    }
+    data_options_tell_left_out(job->dataset);
+    return 0;
 }
 
 static void count_images(mine_job *job) {

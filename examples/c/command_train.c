@@ -31,6 +31,17 @@ static int32_t print_line(void *user, const char *line) {
     return interrupt_received() != 0;
 }
 
+/* The number of problems. */
+static int check_split(const train_job *job) {
+    const train_options *options = job->options;
+    uldor_dataset_info info = {.struct_size = sizeof info};
+    if (uldor_dataset_get_info(job->dataset, &info) < 0 || info.images_of_split[options->trainer.train_split] > 0) return 0;
+    char *csv = data_options_path(&options->data, options->data.dataset.csv_path, "DL_info.csv");
+    printf("%s: no image of split %d to train on\n", csv != NULL ? csv : "DL_info.csv", (int)options->trainer.train_split);
+    free(csv);
+    return 1;
+}
+
 static int check_data(const train_job *job) {
     bool prints = true;
     int64_t problems = 0;
@@ -39,6 +50,7 @@ static int check_data(const train_job *job) {
         message_error(NULL, "%s", uldor_last_error());
         return EXIT_FAILED;
     }
+    problems += check_split(job);
     return problems > 0 ? EXIT_FAILED : EXIT_OK;
 }
 
@@ -65,13 +77,33 @@ static int open_data(train_job *job) {
     return 0;
 }
 
+/* The library looks at its own files; it knows of neither the picture nor the configuration's file. */
+static int check_outputs(const train_options *o) {
+    const uldor_trainer_options *trainer = &o->trainer;
+    const char *const files[] = {trainer->output_path, trainer->checkpoint_path, trainer->log_path, trainer->mined_output_path};
+    reason why;
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+        if (files[i] == NULL) continue;
+        int status = output_file_check_input(files[i], o->config, &why);
+        if (status == 0 && output_replaces(o->plot, files[i])) status = reason_set(&why, "two outputs cannot go to one file");
+        if (status == 0) continue;
+        message_error(files[i], "%s", why.text);
+        return -1;
+    }
+    if (o->plot == NULL) return 0;
+    const char *const inputs[] = {o->config, trainer->init_path, trainer->mined_path};
+    int status = output_file_check(o->plot, &why);
+    if (status == 0) status = data_options_check_output(&o->data, o->plot, &why);
+    for (size_t i = 0; status == 0 && i < sizeof inputs / sizeof *inputs; i++)
+        status = output_file_check_input(o->plot, inputs[i], &why);
+    if (status != 0) message_error(o->plot, "%s", why.text);
+    return status;
+}
+
 static int open_trainer(train_job *job) {
     const train_options *options = job->options;
     reason why;
-    if (options->plot != NULL && output_file_check(options->plot, &why) != 0) {
-        message_error(options->plot, "%s", why.text);
-        return -1;
-    }
+    if (check_outputs(options) != 0) return -1;
     if (options->config != NULL) {
         job->config = model_read_config(options->config, &why);
         if (job->config == NULL) {
@@ -93,6 +125,7 @@ static int open_trainer(train_job *job) {
 
 static int print_beginning(train_job *job, uldor_trainer_state *state) {
     bool prints = !job->options->quiet;
+    data_options_tell_left_out(job->dataset);
     state->struct_size = sizeof *state;
     if (uldor_trainer_get_state(job->trainer, state) < 0 || uldor_trainer_report(job->trainer, print_line, &prints) < 0) {
         message_error(NULL, "%s", uldor_last_error());

@@ -1,8 +1,11 @@
 /* data_options.c - see data_options.h */
 #include "data_options.h"
 
+#include <stdlib.h>
 #include <string.h>
 
+#include "message.h"
+#include "output_file.h"
 #include "text.h"
 
 #define INTO(member) .place = offsetof(data_options, member)
@@ -14,6 +17,43 @@ void data_options_init(data_options *options) {
 
 char *data_options_path(const data_options *options, const char *given, const char *name) {
     return given != NULL ? strdup(given) : text_format("%s/%s", options->directory, name);
+}
+
+/* Whether `path` is there and is a PNG file somewhere in `directory`. */
+static bool is_image_of(const char *path, const char *directory) {
+    char *file = realpath(path, NULL), *inside = directory != NULL ? realpath(directory, NULL) : NULL;
+    size_t length = file != NULL ? strlen(file) : 0, start = inside != NULL ? strlen(inside) : 0;
+    bool found = length > 4 && strcmp(file + length - 4, ".png") == 0 && start > 0 && length > start &&
+                 strncmp(file, inside, start) == 0 && file[start] == '/';
+    free(file), free(inside);
+    return found;
+}
+
+int data_options_check_output(const data_options *options, const char *path, reason *why) {
+    const uldor_dataset_options *data = &options->dataset;
+    char *csv = data_options_path(options, data->csv_path, "DL_info.csv");
+    char *images = data_options_path(options, data->image_directory, "Images_png");
+    const char *const tables[] = {csv, data->boxes_path, data->windows_path};
+    int status = csv != NULL && images != NULL ? 0 : reason_set(why, "not enough memory");
+    for (size_t i = 0; status == 0 && i < sizeof tables / sizeof *tables; i++)
+        status = output_file_check_input(path, tables[i], why);
+    if (status == 0 && (is_image_of(path, images) || is_image_of(path, data->mask_directory)))
+        status = reason_set(why, "this is an image of the data set; it is not overwritten");
+    free(csv), free(images);
+    return status;
+}
+
+static void tell(int64_t count, const char *what, const char *why) {
+    if (count > 0) message_warning(NULL, "%lld %s%s %s", (long long)count, what, count == 1 ? "" : "s", why);
+}
+
+void data_options_tell_left_out(const uldor_dataset *dataset) {
+    uldor_dataset_info info = {.struct_size = sizeof info};
+    if (uldor_dataset_get_info(dataset, &info) < 0) return;
+    tell(info.bad_rows, "bad row", "left out");
+    tell(info.bad_images, "bad image", "left out");
+    tell(info.lesions_outside_window, "lesion", "left out: outside the window");
+    tell(info.images_outside_window, "image", "left out: no lesion within the window");
 }
 
 static bool take_masks(const option_row *row, const char *value, void *options) {

@@ -7,6 +7,7 @@
 #include <uldor.h>
 
 #include "options.h"
+#include "reason.h"
 
 typedef struct data_options {
     const char *directory; /* NULL: not given */
@@ -31,5 +32,11 @@ void data_options_init(data_options *options);
 
 /* `name` in the data set's directory, or what was `given` in its place; to be freed. NULL: not enough memory. */
 char *data_options_path(const data_options *options, const char *given, const char *name);
+
+/* Refuses a `path` whose writing would replace a table, an image or a mask of the data set. */
+int data_options_check_output(const data_options *options, const char *path, reason *why);
+
+/* What opening left out, by its number, as warnings: nothing is dropped silently. */
+void data_options_tell_left_out(const uldor_dataset *dataset);
 
 #endif

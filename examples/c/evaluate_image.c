@@ -25,7 +25,8 @@ static json_t *file_name(const char *name) {
 
 static json_t *detection_to_json(const evaluate_image *image, int32_t index, const uldor_detection *d) {
     const uldor_dataset_image *about = &image->about;
-    json_t *value = json_pack("{so s[oooo] so si}", "file_name", file_name(about->name), "bbox",
+    json_t *value = json_pack("{so sI s[oooo] so si}", "file_name", file_name(about->name), "image_id",
+                              (json_int_t)image->index, "bbox",
                               json_length(d->x1 + about->window_left), json_length(d->y1 + about->window_top),
                               json_length(d->x2 - d->x1), json_length(d->y2 - d->y1),
                               "score", json_float(d->score), "category_id", (int)d->class_index);

@@ -114,7 +114,7 @@ int froc_detections_read(const char *path, const uldor_dataset *truth, int32_t s
         message_error(path, "%s", strerror(errno));
         return -1;
     }
-    json_t *list = json_loadb(text, size, 0, &error);
+    json_t *list = json_loadb(text, size, JSON_REJECT_DUPLICATES, &error);
     int status = -1;
     if (list != NULL) status = read_list(path, list, text, size, truth, split, detections);
     else if (error.line > 0) message_error(path, "line %d: %s", error.line, error.text);

@@ -24,7 +24,10 @@ static void print_epoch(const uldor_training_event *event) {
            (int)event->epochs, event->loss, event->objectness, event->rpn_box, event->classifier, event->box, event->mask);
     if (!isnan(event->validation_loss))
         printf("  validation %.4f%s", event->validation_loss, event->is_best ? " (best)" : "");
-    printf("  lr %g  %.2f images/s\n", event->lr, event->images_per_second);
+    printf("  lr %g", event->lr);
+    /* None was learnt from since the run went on. */
+    if (event->images_per_second > 0) printf("  %.2f images/s", event->images_per_second);
+    putchar('\n');
     fflush(stdout);
 }
 
@@ -54,7 +57,7 @@ int32_t train_progress_show(void *user, const uldor_training_event *event) {
         snprintf(stage, sizeof stage, "hard negatives of %lld/%lld images", (long long)event->step, (long long)event->steps);
         break;
     case ULDOR_TRAINING_EPOCH:
-        print_epoch(event);
+        if (!progress->options->quiet) print_epoch(event);
         train_progress_draw(progress);
         return interrupt_received() != 0;
     default:

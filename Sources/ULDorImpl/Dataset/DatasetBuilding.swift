@@ -251,6 +251,7 @@ extension Dataset {
         let files = SliceFiles(
             csvName: csvPath, boxesName: options.boxesPath, imageDirectory: options.imageDirectory ?? "\(directory)/Images_png",
             maskDirectory: options.maskDirectory)
+        try files.checkMaskDirectory()
         let dataset = Dataset(options, .files(files))
         var windows: WindowTable?
         if let path = options.windowsPath { windows = try WindowTable(path: path, allocator: options.allocator) }

@@ -19,6 +19,24 @@ extension Dataset {
         public let pixels, millimetres: (Double, Double)
     }
 
+    /// What messages about all of it name: the table.
+    var title: String {
+        guard case .files(let files) = storage else { return "the data set" }
+        return files.csvName
+    }
+
+    /// Its tables.
+    var inputFiles: [String] {
+        guard case .files(let files) = storage else { return [] }
+        return [files.csvName, files.boxesName, options.windowsPath].compactMap { $0 }
+    }
+
+    /// Whether one of its images or masks may lie at a path without symbolic links.
+    func holdsImage(at place: String) -> Bool {
+        guard case .files(let files) = storage else { return false }
+        return files.holdsImage(at: place)
+    }
+
     public func imageInfo(_ index: Int) -> ImageInfo {
         let image = image(index)
         return ImageInfo(

@@ -33,6 +33,25 @@ final class SliceFiles: Sendable {
 
     static func exists(_ path: String) -> Bool { access(path, F_OK) == 0 }
 
+    /// Whether an image or a mask may lie at a path without symbolic links.
+    func holdsImage(at place: String) -> Bool {
+        place.hasSuffix(".png")
+            && [imageDirectory, maskDirectory].contains { directory in
+                guard let directory, let found = realpath(directory, nil) else { return false }
+                defer { free(found) }
+                return place.hasPrefix("\(String(cString: found))/")
+            }
+    }
+
+    /// A directory whose name is mistyped would be one without masks.
+    func checkMaskDirectory() throws(ULDorError) {
+        guard let maskDirectory else { return }
+        guard let directory = opendir(maskDirectory) else {
+            throw ULDorError(.io, "\(maskDirectory): cannot read the masks' directory: \(systemReason(errno))")
+        }
+        closedir(directory)
+    }
+
     // MARK: PNG
 
     /// Grey values of `bits` a pixel, width x height of them; false where there is no such file.

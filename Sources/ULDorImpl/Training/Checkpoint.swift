@@ -21,15 +21,22 @@ struct Checkpoint {
     static func write(
         _ store: ParameterStore, to path: String, config: String, run: Run? = nil, isHalf: Bool = false, allocator: Allocator
     ) throws(ULDorError) {
-        let (header, _) = try header(store, config: config, run: run, isHalf: isHalf, allocator)
         let file = try AtomicFile(path)
-        try file.write(UnsafeRawBufferPointer(header.bytes.elements))
-        for tensor in store.tensors { try write(tensor, store, isHalf: isHalf, to: file, name: path, allocator) }
-        if let run {
-            for (_, values) in kept(store) { try file.write(UnsafeRawBufferPointer(values)) }
-            if let mined = run.mined { try file.write(UnsafeRawBufferPointer(mined.bytes.elements)) }
-        }
+        try write(store, into: file, name: path, config: config, run: run, isHalf: isHalf, allocator: allocator)
         try file.commit()
+    }
+
+    /// The same into a sink, which messages call `name`.
+    static func write(
+        _ store: ParameterStore, into sink: any ByteSink, name: String, config: String, run: Run?, isHalf: Bool,
+        allocator: Allocator
+    ) throws(ULDorError) {
+        let (header, _) = try header(store, config: config, run: run, isHalf: isHalf, allocator)
+        try sink.write(UnsafeRawBufferPointer(header.bytes.elements))
+        for tensor in store.tensors { try write(tensor, store, isHalf: isHalf, to: sink, name: name, allocator) }
+        guard let run else { return }
+        for (_, values) in kept(store) { try sink.write(UnsafeRawBufferPointer(values)) }
+        if let mined = run.mined { try sink.write(UnsafeRawBufferPointer(mined.bytes.elements)) }
     }
 
     /// The weights as a file in memory.

@@ -5,8 +5,9 @@ struct CheckpointText {
 
     static func write(_ state: TrainingState, _ identity: Identity) -> String {
         func number(_ value: Double?) -> String { value.map(JSONText.number) ?? "null" }
+        func text(_ value: String?) -> String { value.map(JSONText.quoted) ?? "null" }
         let fields: [(String, String)] = [
-            ("format", "1"), ("outcome", "\(state.outcome.rawValue)"), ("epoch", "\(state.epoch)"), ("step", "\(state.step)"),
+            ("format", "2"), ("outcome", "\(state.outcome.rawValue)"), ("epoch", "\(state.epoch)"), ("step", "\(state.step)"),
             ("total_steps", "\(state.totalSteps)"), ("updates", "\(state.updates)"),
             ("skipped_images", "\(state.skippedImages)"),
             ("calibrated", state.isCalibrated ? "true" : "false"),
@@ -14,7 +15,7 @@ struct CheckpointText {
             ("validation_loss", number(state.validationLoss)), ("best_loss", number(state.bestLoss)),
             // Not negative: one number fewer to read.
             ("best_epoch", "\(state.bestEpoch + 1)"), ("epochs_without_best", "\(state.epochsWithoutBest)"),
-            ("log_bytes", "\(state.logBytes)"), ("layers", "\(state.trainableLayers)"),
+            ("best_file", text(state.bestFile)), ("init", text(state.initial)), ("log_bytes", "\(state.logBytes)"), ("layers", "\(state.trainableLayers)"),
             ("calibration_images", "\(state.calibrationImages)"), ("mined_epochs", "\(state.minedEpochs)"),
             ("identity", object(identity)),
         ]
@@ -50,7 +51,7 @@ private struct CheckpointReader: ~Copyable {
     private func bad(_ what: String) -> ULDorError { ULDorError(.format, "\(file): the state of training: \(what)") }
 
     func state(_ identity: CheckpointText.Identity) throws(ULDorError) -> TrainingState {
-        guard try natural("format") == 1 else { throw bad("format is not 1") }
+        guard try natural("format") == 2 else { throw bad("format is not 2") }
         try compare(identity)
         var state = TrainingState()
         guard let outcome = TrainingState.Outcome(rawValue: Int32(clamping: try natural("outcome"))) else {
@@ -69,6 +70,8 @@ private struct CheckpointReader: ~Copyable {
         state.bestLoss = json.number(try value("best_loss"))
         state.bestEpoch = try natural("best_epoch") - 1
         state.epochsWithoutBest = try natural("epochs_without_best")
+        state.bestFile = try text("best_file")
+        state.initial = try text("init")
         state.logBytes = try natural("log_bytes")
         state.trainableLayers = Swift.min(try natural("layers"), 5)
         state.calibrationImages = Swift.min(try natural("calibration_images"), 256)
@@ -96,6 +99,11 @@ private struct CheckpointReader: ~Copyable {
             throw bad("\(name) is not a natural number")
         }
         return number
+    }
+
+    private func text(_ name: String) throws(ULDorError) -> String? {
+        let found = try value(name)
+        return json.isString(found) ? String(decoding: json.raw(found), as: UTF8.self) : nil
     }
 
     private func numbers(_ name: String, _ count: Int) throws(ULDorError) -> [Double] {

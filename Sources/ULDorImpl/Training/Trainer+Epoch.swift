@@ -10,12 +10,24 @@ extension Trainer {
         var next = state
         event.isBest = next.finishEpoch(validationLoss: loss, epochs: options.epochs, patience: options.patience)
         (event.validationLoss, event.bestLoss) = (loss ?? .nan, next.bestLoss ?? .nan)
-        if event.isBest, options.isWriter, let path = options.outputPath { try save(path, isHalf: options.isHalf) }
+        if event.isBest { next.bestFile = try bestPrint() }
         try log?.append(event, bytes: &next.logBytes)
-        state = next
         feed = nil
-        try writeCheckpoint()
+        try take(next, isBest: event.isBest)
         try tell(event)
+    }
+
+    /// The checkpoint first: killed before the weights are in their place, the run finds them in it (``restoreBest()``).
+    private func take(_ next: TrainingState, isBest: Bool) throws(ULDorError) {
+        let before = state
+        state = next
+        do throws(ULDorError) {
+            try writeCheckpoint()
+            if isBest { try saveBest() }
+        } catch {
+            state = before
+            throw error
+        }
     }
 
     /// The mean loss of the validation images; nil where there are none.

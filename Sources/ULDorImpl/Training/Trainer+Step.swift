@@ -25,7 +25,7 @@ extension Trainer {
         guard losses.total.isFinite else {
             throw ULDorError(
                 .model,
-                "the loss is \(losses.total) in epoch \(state.epoch), step \(state.step): the learning rate may be too high")
+                "the loss is \(losses.total) in \(place): the learning rate may be too high")
         }
         let rate = schedule.rate(epoch: state.epoch, totalSteps: state.totalSteps)
         var norm = 0.0
@@ -42,6 +42,9 @@ extension Trainer {
         pace.endStep(images: images)
         try finishStep(losses, rate: rate, norm: norm)
     }
+
+    /// Counted from 1, as people do.
+    private var place: String { "epoch \(state.epoch + 1), step \(state.step + 1)" }
 
     private struct BatchResult {
         var losses = Losses()
@@ -101,7 +104,7 @@ extension Trainer {
         }
         let norm = squares.squareRoot() * mean
         guard norm.isFinite else {
-            throw ULDorError(.model, "the gradients' norm is \(norm) in epoch \(state.epoch), step \(state.step)")
+            throw ULDorError(.model, "the gradients' norm is \(norm) in \(place)")
         }
         let clip = options.clipNorm > 0 && norm > options.clipNorm ? options.clipNorm / norm : 1
         for range in ranges { move(range, rate: rate, factor: mean * clip, &exec) }

@@ -51,12 +51,15 @@ public final class Trainer: @unchecked Sendable {
         var state = state
         log =
             try options.isWriter
-            ? options.logPath.map { (path) throws(ULDorError) in try TrainingLog(path, bytes: &state.logBytes) } : nil
+            ? options.logPath.map { (path) throws(ULDorError) in
+                try TrainingLog(path, bytes: &state.logBytes, warn: options.warn)
+            } : nil
         self.state = state
         guard state.step <= schedule.steps else {
             throw ULDorError(.format, "the checkpoint stands at step \(state.step) of an epoch of \(schedule.steps)")
         }
         reopen()
+        try restoreBest()
     }
 
     public func acquire() -> Bool { learner.execution.begin() }
@@ -154,6 +157,8 @@ public final class Trainer: @unchecked Sendable {
         guard let path = path ?? options.checkpointPath else {
             throw .invalidArgument("path is NULL, and options.checkpoint_path was")
         }
+        // It counts the log's bytes.
+        try log?.flush()
         let run = Checkpoint.Run(training: CheckpointText.write(state, identity), mined: mined?.text)
         try Checkpoint.write(learner.parameters, to: path, config: config, run: run, allocator: options.allocator)
     }

@@ -4,13 +4,14 @@ extension Trainer {
     /// uldor_trainer_create. `validation` nil: the same data set.
     public convenience init(train: Dataset, validation: Dataset?, options: TrainerOptions) throws(ULDorError) {
         let options = try options.validated()
+        try options.checkInputs(train, validation)
         try options.checkFiles()
         let start = try options.start()
         let settings = ExampleSettings(start.config.config.input)
         let examples = DatasetExamples(train, settings)
         let trainImages = try ImageList(examples, split: options.trainSplit, limit: 0, allocator: options.allocator)
         guard trainImages.count > 0 else {
-            throw .invalidArgument("the data set has no image of split \(options.trainSplit.rawValue) to train on")
+            throw .invalidArgument("\(train.title): no image of split \(options.trainSplit.rawValue) to train on")
         }
         let other = validation.map { DatasetExamples($0, settings) } ?? examples
         let validationImages = try ImageList(
@@ -18,10 +19,12 @@ extension Trainer {
         let identity = options.identity(config: start.config.string, trainImages, validationImages)
         var state = TrainingState()
         (state.trainableLayers, state.calibrationImages) = (start.trainableLayers, start.calibrationImages)
+        state.initial = start.initialPrint?.hex
         var mined: HardNegatives?
         if let checkpoint = start.checkpoint {
             state = try CheckpointText.read(
                 checkpoint.training, of: checkpoint.file.source.name, identity, allocator: options.allocator)
+            try start.checkInitial(of: state, options)
             mined = try options.mined(inCheckpoint: checkpoint.file, trainImages, train)
         } else if let path = options.minedPath {
             mined = try options.mined(path, model: start.initModel, trainImages, train)
@@ -47,35 +50,23 @@ private struct TrainingStart: ~Copyable {
     let report: [String]
     let hasNotes: Bool
     let trainableLayers, calibrationImages: Int
-    /// Of the file at `init_path`; nil where the network is another's, or random.
+    /// Of the file at `init_path` as a model.
     let initModel: Fingerprint?
+    /// Of all that is in it; nil where it is not there any more, or was replaced by what is learnt.
+    let initialPrint: Fingerprint?
     let checkpoint: (file: Safetensors, training: UnsafeBufferPointer<UInt8>)?
+
+    /// A run that began with other weights is another run.
+    func checkInitial(of state: TrainingState, _ options: TrainerOptions) throws(ULDorError) {
+        let mine = initialPrint?.hex
+        guard options.initPath == nil ? state.initial != nil : mine != nil && mine != state.initial else { return }
+        throw .invalidArgument(
+            "\(options.checkpointPath ?? "") is the checkpoint of another run: init is \(state.initial ?? "null") there, "
+                + "\(mine ?? "null") here")
+    }
 }
 
 extension TrainerOptions {
-    /// A directory that may not be written is named before hours of training, not after.
-    fileprivate func checkFiles() throws(ULDorError) {
-        guard isWriter else { return }
-        for path in [outputPath, checkpointPath, minedOutputPath] { if let path { try AtomicFile(path).discard() } }
-    }
-
-    /// A disk that has no room for the run's files is named then, too. A file that is there stays until the new one is whole; where none
-    /// is there, there will be two of the checkpoint.
-    fileprivate func checkRoom(for store: ParameterStore) throws(ULDorError) {
-        guard isWriter else { return }
-        var files: [AtomicFile] = []
-        defer { for file in files { file.discard() } }
-        for (path, bytes, copies) in [
-            (outputPath, store.values.bytes / (isHalf ? 2 : 1), 1),
-            (checkpointPath, store.values.bytes + store.momentum.bytes + store.squares.bytes, 2),
-        ] {
-            guard let path else { continue }
-            let file = try AtomicFile(path)
-            files.append(file)
-            try file.reserve(bytes, copies: file.replacesFile ? 1 : copies)
-        }
-    }
-
     fileprivate func start() throws(ULDorError) -> TrainingStart {
         guard let path = try checkpointToResume() else { return try freshStart() }
         return try resumedStart(path)
@@ -95,12 +86,7 @@ extension TrainerOptions {
     }
 
     private func open(_ path: String) throws(ULDorError) -> Safetensors {
-        var source: ByteSource?, failure: ULDorError?
-        path.withCString {
-            do throws(ULDorError) { source = try ByteSource(path: $0, memoryMap: false) } catch { failure = error }
-        }
-        guard let source else { throw failure ?? ULDorError(.io, "\(path): cannot open") }
-        return try Safetensors(source, allocator: allocator)
+        try Safetensors(try ByteSource.open(path), allocator: allocator)
     }
 
     private func resumedStart(_ checkpointPath: String) throws(ULDorError) -> TrainingStart {
@@ -108,13 +94,18 @@ extension TrainerOptions {
         guard let training = file.training else {
             throw ULDorError(.format, "\(checkpointPath): not a checkpoint: it says nothing of a run")
         }
+        var initialPrint: Fingerprint?
+        if let initPath, initPath != outputPath, SliceFiles.exists(initPath) { initialPrint = try printOfAll(try open(initPath)) }
         return TrainingStart(
             file: file,
             config: try TrainingConfig(
                 given: config, file: file, isNewNetwork: false, classes: wantedClasses, allocator: allocator),
             initial: nil, report: [], hasNotes: false, trainableLayers: 0, calibrationImages: 0, initModel: nil,
-            checkpoint: (file, training))
+            initialPrint: initialPrint, checkpoint: (file, training))
     }
+
+    /// Names of other networks' tensors count, too.
+    private func printOfAll(_ file: Safetensors) throws(ULDorError) -> Fingerprint { try file.fingerprint { _ in true } }
 
     private func freshStart() throws(ULDorError) -> TrainingStart {
         var file: Safetensors?
@@ -133,7 +124,7 @@ extension TrainerOptions {
             file: try Safetensors(initial.source, allocator: allocator), config: config, initial: initial,
             report: initial.lines(source: initPath), hasNotes: !initial.notes.isEmpty,
             trainableLayers: trainableLayers ?? (isRandom ? 5 : 3), calibrationImages: calibrationImages ?? (isRandom ? 16 : 0),
-            initModel: initModel, checkpoint: nil)
+            initModel: initModel, initialPrint: try file.map(printOfAll), checkpoint: nil)
     }
 
     fileprivate func learnerOptions(layers: Int) -> LearnerOptions {

@@ -15,17 +15,22 @@ final class TrainingLog {
     ]
 
     /// `bytes`: what of the file belongs to the run, 0 at its beginning; set to what is there.
-    init(_ path: String, bytes: inout Int) throws(ULDorError) {
+    init(_ path: String, bytes: inout Int, warn: (String) -> Void) throws(ULDorError) {
         self.path = path
         isJSON = path.hasSuffix(".jsonl")
-        file = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, 0o666)
+        file = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, 0o666)
         guard file >= 0 else { throw ULDorError(.io, "\(path): cannot write: \(systemReason(errno))") }
         var status = stat()
         guard fstat(file, &status) == 0, status.st_mode & S_IFMT == S_IFREG else {
             throw ULDorError(.io, "\(path): cannot write: not a regular file")
         }
-        // Somebody took it away: it begins anew.
-        if bytes > Int(status.st_size) { bytes = 0 }
+        guard isLog(size: Int(status.st_size)) else {
+            throw .invalidArgument("\(path): not a log of training: it is not overwritten")
+        }
+        let kept = lineEnd(before: Swift.min(bytes, Int(status.st_size)))
+        // Taken away, or cut off by a loss of power.
+        if kept < bytes { warn("\(path): \(bytes - kept) of \(bytes) bytes are lost; the log goes on without them") }
+        bytes = kept
         guard ftruncate(file, off_t(bytes)) == 0 else {
             throw ULDorError(.io, "\(path): cannot write: \(systemReason(errno))")
         }
@@ -33,6 +38,34 @@ final class TrainingLog {
     }
 
     deinit { close(file) }
+
+    /// To the disk.
+    func flush() throws(ULDorError) {
+        guard fdatasync(file) == 0 || errno == EINVAL else {
+            throw ULDorError(.io, "\(path): cannot write: \(systemReason(errno))")
+        }
+    }
+
+    /// Whether the file begins as a log does, as far as it goes.
+    private func isLog(size: Int) -> Bool {
+        let head = Array((isJSON ? "{\"event\": " : Self.columns.joined(separator: ",")).utf8)
+        let length = Swift.min(size, head.count)
+        var bytes = [UInt8](repeating: 0, count: length)
+        return pread(file, &bytes, length, 0) == length && bytes.elementsEqual(head.prefix(length))
+    }
+
+    /// How much of the first `size` bytes whole lines are.
+    private func lineEnd(before size: Int) -> Int {
+        var piece = [UInt8](repeating: 0, count: 4096)
+        var end = size
+        while end > 0 {
+            let first = Swift.max(end - piece.count, 0), count = end - first
+            guard pread(file, &piece, count, off_t(first)) == count else { return 0 }
+            if let last = piece[..<count].lastIndex(of: UInt8(ascii: "\n")) { return first + last + 1 }
+            end = first
+        }
+        return 0
+    }
 
     func append(_ event: TrainingEvent, bytes: inout Int) throws(ULDorError) {
         let isEpoch = event.kind == .epoch

@@ -18,6 +18,10 @@ struct TrainingState: Equatable {
     var validationLoss, bestLoss: Double?
     var bestEpoch = -1
     var epochsWithoutBest = 0
+    /// Fingerprint of the file that the best weights were written to; nil: none yet, or to none.
+    var bestFile: String?
+    /// Of the weights at init_path; nil where there was none.
+    var initial: String?
     /// Length of the log that belongs to this state.
     var logBytes = 0
     /// What the run was begun with, where the options left it open.

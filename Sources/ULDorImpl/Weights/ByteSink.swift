@@ -3,6 +3,13 @@ protocol ByteSink: AnyObject {
     func write(_ bytes: UnsafeRawBufferPointer) throws(ULDorError)
 }
 
+/// Keeps nothing of the bytes but what tells them from others.
+final class FingerprintSink: ByteSink {
+    private(set) var fingerprint = Fingerprint()
+
+    func write(_ bytes: UnsafeRawBufferPointer) { fingerprint.add(bytes) }
+}
+
 /// Bytes in memory of a size that is known before.
 final class MemorySink: ByteSink {
     let buffer: Buffer<UInt8>

@@ -21,7 +21,7 @@ final class ByteSource {
 
     init(path: UnsafePointer<CChar>, memoryMap: Bool) throws(ULDorError) {
         name = String(cString: path)
-        let file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)
+        let file = Glibc.open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)
         guard file >= 0 else { throw ULDorError(.io, "\(name): cannot open: \(systemReason(errno))") }
         var status = stat()
         guard fstat(file, &status) == 0 else {
@@ -47,6 +47,16 @@ final class ByteSource {
         memory = UnsafeRawPointer(mapped)
         isMapped = true
         self.file = -1
+    }
+
+    /// The file at a path, read piece by piece.
+    static func open(_ path: String) throws(ULDorError) -> ByteSource {
+        var source: ByteSource?, failure: ULDorError?
+        path.withCString {
+            do throws(ULDorError) { source = try ByteSource(path: $0, memoryMap: false) } catch { failure = error }
+        }
+        guard let source else { throw failure ?? ULDorError(.io, "\(path): cannot open") }
+        return source
     }
 
     deinit {

@@ -5,19 +5,23 @@ extension Safetensors {
     private static let sampled = 32
 
     /// With the configuration that the file has.
-    func fingerprint() throws(ULDorError) -> Fingerprint {
+    func fingerprint(
+        of isPart: (String) -> Bool = Safetensors.isPart
+    ) throws(ULDorError) -> Fingerprint {
         var text = GrowableBuffer<UInt8>(allocator: allocator)
         if let config { try decodeJSONString(config, into: &text) }
-        return try fingerprint(config: UnsafeBufferPointer(text.elements))
+        return try fingerprint(config: UnsafeBufferPointer(text.elements), of: isPart)
     }
 
     /// Tells weights from others, at no cost worth mentioning; the same for F16 and F32 that hold the same values. `config`: the
     /// configuration's text.
-    func fingerprint(config: UnsafeBufferPointer<UInt8>) throws(ULDorError) -> Fingerprint {
+    func fingerprint(
+        config: UnsafeBufferPointer<UInt8>, of isPart: (String) -> Bool = Safetensors.isPart
+    ) throws(ULDorError) -> Fingerprint {
         var print = Fingerprint()
         for byte in config { print.add(byte) }
         var bits: InlineArray<32, UInt32> = InlineArray(repeating: 0)
-        for record in allRecords where record.type != TensorRecord.unread && Self.isPart(printable(record.name)) {
+        for record in allRecords where record.type != TensorRecord.unread && isPart(printable(record.name)) {
             for byte in record.name { print.add(byte) }
             print.add(record.elements)
             let count = Swift.min(record.elements, Self.sampled)

@@ -240,9 +240,9 @@ class Trainer(Handle):
         return self.state
 
     def __len__(self) -> int:
-        """Steps that the run has left, if nothing stops it early."""
+        """Events that iterating has left, one for each step and each epoch, if nothing stops it early."""
         state = self.state
-        return 0 if state.status != "running" else (state.epochs - state.epoch) * state.steps - state.step
+        return 0 if state.status != "running" else (state.epochs - state.epoch) * (state.steps + 1) - state.step
 
     def __iter__(self) -> Iterator[TrainingEvent]:
         """Trains step by step. Yields each step's event, and after the last one of an epoch the epoch's."""
