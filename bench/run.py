@@ -4,7 +4,7 @@
 
     run.py                                               everything, into build/bench
     run.py --quick                                       a glance
-    run.py --required                                    the figures that have a limit, with more rounds
+    run.py --required                                    latency and memory where they have a limit, with more rounds
     run.py --only latency --engines uldor,openvino --sizes 512 --threads 2 --repeats 9
 
 Writes results.json (every sample), table.md and plot.png.

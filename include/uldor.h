@@ -940,7 +940,8 @@ ULDOR_API uldor_status uldor_mine(uldor_model *model, const uldor_dataset *datas
  * and targets are torchvision's. The run goes epoch by epoch, looks at the validation images after each, keeps the best
  * weights in output_path, and everything it needs to go on in checkpoint_path. Where that file is there when the trainer is
  * created, the run goes on from it and ends with the same bits as one that was never interrupted: every draw is keyed by
- * (seed, epoch, image), and every sum is formed in a fixed order, whatever the number of threads.
+ * (seed, epoch, image), and every sum is formed in a fixed order, whatever the number of threads. The best weights are in
+ * output_path alone; a run that goes on looks whether they are there.
  */
 typedef struct uldor_trainer uldor_trainer;
 
@@ -1026,9 +1027,10 @@ typedef struct uldor_trainer_options {
                                   a bias of -12, so that nothing changes yet */
 
     int32_t epochs;            /* 1..100000. 12 */
-    const char *output_path;   /* where the best weights go; NULL: nowhere */
+    const char *output_path;   /* where the best weights go (init_path's file may be replaced by them); NULL: nowhere */
     const char *checkpoint_path; /* NULL: none */
-    const char *log_path;      /* a line for each step and epoch: CSV, or JSON lines where the name ends in .jsonl. NULL: none */
+    const char *log_path;      /* a line for each step and epoch: CSV, or JSON lines where the name ends in .jsonl. A file that is
+                                  no such log is not overwritten. NULL: none */
     int64_t checkpoint_steps;  /* a checkpoint every so many steps, and before and after each validation. 0: only then. 200 */
     int32_t resume;            /* ULDOR_RESUME_*: with checkpoint_path */
     int32_t half;              /* non-zero: output_path is written as F16 */
@@ -1081,8 +1083,9 @@ ULDOR_API uldor_status uldor_trainer_options_init(uldor_trainer_options *options
 /*
  * Makes a trainer on images of `train`; the validation split is that of `validation`, NULL: of `train`, too. Weights, gradients
  * and momentum are allocated, a checkpoint is read. The trainer keeps the data sets. Errors: INVALID_ARGUMENT (a
- * field; no image of the split; a checkpoint made with other options or data: the message names the first that differs), IO,
- * FORMAT, MODEL, UNSUPPORTED, NOMEM. Free with uldor_trainer_free().
+ * field; no image of the split; a file to write that is an input; a checkpoint made with other options, data or initial weights:
+ * the message names the first that differs; one whose best weights are not at output_path any more), IO, FORMAT, MODEL,
+ * UNSUPPORTED, NOMEM. Free with uldor_trainer_free().
  */
 ULDOR_API uldor_status uldor_trainer_create(const uldor_dataset *train, const uldor_dataset *validation,
                                             const uldor_trainer_options *options, uldor_trainer **trainer);

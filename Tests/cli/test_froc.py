@@ -152,3 +152,43 @@ def test_usage(tool, truth, results):
                 ["-t", truth, "-d", results, "--split", "tests"], ["--wrong"]):
         done = tool("froc", *bad)
         assert done.returncode == 2 and "uldor froc --help" in done.stderr
+
+
+def test_table_alone_with_bad_rows_left_out(tool, truth, results, tmp_path):
+    """No image is looked for where there is only a table."""
+    lines = truth.read_text().splitlines()
+    lines[-1] = lines[-1].replace('"', "'", 1)
+    truth.write_text("\n".join(lines) + "\n")
+    assert tool("froc", "-t", truth, "-d", results).returncode == 1
+    done = tool("froc", "-t", truth, "-d", results, "--on-bad", "skip")
+    assert done.returncode == 0 and "16 images of 8 patients, 16 lesions" in done.stdout, done.stderr
+    assert f"DL_info.csv:{len(lines)}" in done.stderr and "uldor: warning: 1 bad row left out" in done.stderr
+
+
+def test_truth_outside_of_windows_is_counted(tool, truth, results, tmp_path):
+    windows = tmp_path / "windows.csv"
+    windows.write_text("series,x1,y1,x2,y2\n" + "".join(
+        f"{p:06d}_01_01,1,1,{10 if p == 8 else 512},512\n" for p in range(1, 10)))
+    done = tool("froc", "-t", truth, "-d", results, "--windows", windows, "--no-image-free-box")
+    assert done.returncode == 0 and "14 images of 7 patients, 14 lesions" in done.stdout, done.stderr
+    assert "uldor: warning: 2 lesions left out: outside the window\n" in done.stderr
+    assert "uldor: warning: 2 images left out: no lesion within the window\n" in done.stderr
+
+
+def test_what_is_said_twice_is_refused(tool, truth, tmp_path):
+    path = tmp_path / "results.json"
+    path.write_text('[{"file_name": "000001_01_01_001.png",\n"bbox": [1, 2, 3, 4], "score": 0.5, "score": 0.9}]')
+    done = tool("froc", "-t", truth, "-d", path)
+    assert done.returncode == 1 and f"{path}: line 2: duplicate object key" in done.stderr, done.stderr
+
+
+@pytest.mark.parametrize("option", ["--json", "--plot"])
+def test_inputs_are_not_written_over(tool, truth, results, tmp_path, option):
+    for path in (truth, results):
+        place = tmp_path / "x.svg"
+        place.unlink(missing_ok=True)
+        place.symlink_to(path)
+        before = path.read_bytes()
+        done = tool("froc", "-t", truth, "-d", results, option, place)
+        assert done.returncode == 1 and f"{place}: this is an input; it is not overwritten" in done.stderr
+        assert path.read_bytes() == before

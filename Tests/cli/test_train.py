@@ -1,6 +1,7 @@
 """`uldor train`: a data set becomes weights; interrupted, with bad data, with files that cannot be written."""
 
 import re
+import shutil
 import signal
 import subprocess
 import time
@@ -168,8 +169,9 @@ def test_bad_data(tool, tmp_path, change, named):
     folder = broken(tmp_path, change)
     check = tool("train", "--data", folder, "--check")
     assert check.returncode == 1 and named in check.stdout + check.stderr, check.stdout + check.stderr
+    assert "DL_info.csv:3" in check.stdout + check.stderr
     strict = train(tool, folder, tmp_path / "w")
-    assert strict.returncode == 1 and named in strict.stderr, strict.stderr
+    assert strict.returncode == 1 and named in strict.stderr and "DL_info.csv:3" in strict.stderr, strict.stderr
     assert not (tmp_path / "w").exists()
     lenient = train(tool, folder, tmp_path / "v", "--on-bad", "skip")
     assert lenient.returncode == 0 and named in lenient.stderr, lenient.stderr
@@ -183,6 +185,63 @@ def test_nothing_to_train_on(tool, tmp_path):
     assert list(tmp_path.iterdir()) == [folder]
     assert tool("train", "--data", folder, "--check").returncode == 1
     assert "cannot open" in tool("train", "--data", tmp_path / "nowhere", "--check").stderr
+
+
+def test_split_to_train_on(tool, folder, tmp_path):
+    """--check looks for images of the split that would be trained on, and names the table."""
+    table = folder / "DL_info.csv"
+    done = tool("train", "--data", folder, "--check", "--train-split", "3")
+    assert done.returncode == 1 and f"{table}: no image of split 3 to train on" in done.stdout, done.stdout
+    assert tool("train", "--data", folder, "--check", "--train-split", "2").returncode == 0
+    done = train(tool, folder, tmp_path / "w", "--train-split", "3")
+    assert done.returncode == 1 and f"{table}: no image of split 3 to train on" in done.stderr and not list(tmp_path.iterdir())
+
+
+def test_what_was_left_out_is_counted(tool, tmp_path):
+    folder = broken(tmp_path, malformed_row)
+    (folder / "Images_png/000003_01_01/005.png").unlink()
+    windows = tmp_path / "windows.csv"
+    windows.write_text("series,x1,y1,x2,y2\n" + "".join(
+        f"{number:06d}_01_01,1,1,{12 if number == 1 else 96},96\n" for number in range(1, 6)))
+    done = train(tool, folder, tmp_path / "w", "--on-bad", "skip", "--windows", windows)
+    assert done.returncode == 0, done.stderr
+    for text in ("1 bad row left out", "1 bad image left out", "1 lesion left out: outside the window",
+                 "1 image left out: no lesion within the window"):
+        assert f"uldor: warning: {text}\n" in done.stderr, done.stderr
+    assert "1 images to train on" in done.stdout
+    check = tool("train", "--data", folder, "--check", "--on-bad", "skip", "--windows", windows)
+    assert "1 lesions lie outside their windows, and 1 images with them" in check.stdout, check.stdout
+
+
+def test_quiet(tool, folder, tmp_path):
+    done = train(tool, folder, tmp_path / "w", "-q")
+    assert done.returncode == 0 and done.stdout == done.stderr == ""
+
+
+@pytest.mark.parametrize("option", ["--out", "--checkpoint", "--log", "--plot"])
+def test_inputs_are_not_written_over(tool, folder, tmp_path, option):
+    config, init, picture = tmp_path / "config.json", tmp_path / "init", tmp_path / "data.svg"
+    config.write_text('{"format": 1, "classes": ["background", "lesion"]}')
+    init.write_bytes((train(tool, folder, tmp_path / "w"), (tmp_path / "w").read_bytes())[1])
+    for name in ("w", "w.checkpoint", "w.csv"):
+        (tmp_path / name).unlink()
+    shutil.copytree(folder, tmp_path / "data")
+    table = tmp_path / "data/DL_info.csv"
+    if option == "--plot":
+        picture.symlink_to(table)
+    inputs = [picture] if option == "--plot" else [table, config] + [init] * (option != "--out")
+    for path in inputs + [tmp_path / "data/Images_png/000001_01_01/005.png"]:
+        before = path.read_bytes()
+        done = train(tool, tmp_path / "data", tmp_path / "w", "--config", config, "--init", init, option, path)
+        assert done.returncode == 1 and f"{path}" in done.stderr, done.stderr
+        assert path.read_bytes() == before and not (tmp_path / "w").exists()
+
+
+def test_mistyped_directory_of_masks(tool, folder, tmp_path):
+    """Without masks every slice without a row would be a negative."""
+    for more in (["--negatives"], ["--pseudo-masks", "--negatives"], []):
+        done = train(tool, folder, tmp_path / "w", "--masks", tmp_path / "Masks_pgn", *more)
+        assert done.returncode == 1 and f"{tmp_path}/Masks_pgn: cannot read the masks' directory: No such file" in done.stderr
 
 
 def test_good_data(tool, folder):
