@@ -941,7 +941,8 @@ ULDOR_API uldor_status uldor_mine(uldor_model *model, const uldor_dataset *datas
  * weights in output_path, and everything it needs to go on in checkpoint_path. Where that file is there when the trainer is
  * created, the run goes on from it and ends with the same bits as one that was never interrupted: every draw is keyed by
  * (seed, epoch, image), and every sum is formed in a fixed order, whatever the number of threads. The best weights are in
- * output_path alone; a run that goes on looks whether they are there.
+ * output_path alone: a run that goes on looks for them in its first call of uldor_trainer_run(), and puts them there if it was
+ * killed before it could.
  */
 typedef struct uldor_trainer uldor_trainer;
 
@@ -1084,8 +1085,7 @@ ULDOR_API uldor_status uldor_trainer_options_init(uldor_trainer_options *options
  * Makes a trainer on images of `train`; the validation split is that of `validation`, NULL: of `train`, too. Weights, gradients
  * and momentum are allocated, a checkpoint is read. The trainer keeps the data sets. Errors: INVALID_ARGUMENT (a
  * field; no image of the split; a file to write that is an input; a checkpoint made with other options, data or initial weights:
- * the message names the first that differs; one whose best weights are not at output_path any more), IO, FORMAT, MODEL,
- * UNSUPPORTED, NOMEM. Free with uldor_trainer_free().
+ * the message names the first that differs), IO, FORMAT, MODEL, UNSUPPORTED, NOMEM. Free with uldor_trainer_free().
  */
 ULDOR_API uldor_status uldor_trainer_create(const uldor_dataset *train, const uldor_dataset *validation,
                                             const uldor_trainer_options *options, uldor_trainer **trainer);
@@ -1094,8 +1094,8 @@ ULDOR_API uldor_status uldor_trainer_free(uldor_trainer *trainer);
 
 /*
  * Trains: at most `steps` further steps, or to the end of the run where it is 0; a run that is over does nothing. The
- * validation of an epoch whose last step was taken belongs to the same call. Errors: CANCELLED, BUSY, IO (a file could not
- * be written: the old one is still there), what reading an image fails with, NOMEM. After an error the trainer stands where its
+ * validation of an epoch whose last step was taken belongs to the same call. Errors: CANCELLED, BUSY, INVALID_ARGUMENT (the best
+ * weights that the checkpoint tells of are not at output_path), IO (a file could not be written: the old one is still there), what reading an image fails with, NOMEM. After an error the trainer stands where its
  * last whole step left it: a further call goes on.
  */
 ULDOR_API uldor_status uldor_trainer_run(uldor_trainer *trainer, int64_t steps);

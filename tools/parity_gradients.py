@@ -30,6 +30,11 @@ def norm(array: np.ndarray) -> float:
     return float(np.sqrt((array.astype(np.float64) ** 2).sum()))
 
 
+def finite(error: float) -> float:
+    """What is not a number is beyond every limit."""
+    return float(error) if math.isfinite(error) else math.inf
+
+
 class Distance(NamedTuple):
     """|ours - fp64| of a parameter's gradient, and 2 |torch fp32 - fp64| + 1e-6 |fp64|, which it may reach."""
     found: float
@@ -37,7 +42,7 @@ class Distance(NamedTuple):
 
     @property
     def ratio(self) -> float:
-        return self.found / self.allowed if self.allowed else float(self.found > 0)
+        return finite(self.found / self.allowed if self.allowed else float(self.found > 0))
 
 
 Distances = Dict[str, Distance]
@@ -73,14 +78,14 @@ def spread(batches: Sequence[Distances]) -> str:
 
 
 def loss_error(ours: Arrays, double: Arrays) -> float:
-    return float(np.max(np.abs(ours["losses"] - double["losses"]) / np.maximum(np.abs(double["losses"]), 1e-12)))
+    return finite(np.max(np.abs(ours["losses"] - double["losses"]) / np.maximum(np.abs(double["losses"]), 1e-12)))
 
 
 def update_error(ours: Arrays, theirs: Arrays, before: Arrays) -> float:
     """|update_ours - update_torch| / |update_torch| over all parameters together."""
     names = [name for name in theirs if name != "losses"]
     difference = sum(norm(ours[n] - theirs[n]) ** 2 for n in names) ** 0.5
-    return difference / sum(norm(theirs[n] - before[n]) ** 2 for n in names) ** 0.5
+    return finite(difference / sum(norm(theirs[n] - before[n]) ** 2 for n in names) ** 0.5)
 
 
 class Steps(NamedTuple):

@@ -184,11 +184,15 @@ def test_what_is_said_twice_is_refused(tool, truth, tmp_path):
 
 @pytest.mark.parametrize("option", ["--json", "--plot"])
 def test_inputs_are_not_written_over(tool, truth, results, tmp_path, option):
-    for path in (truth, results):
+    windows = tmp_path / "windows.csv"
+    windows.write_text("series,x1,y1,x2,y2\n" + "".join(f"{p:06d}_01_01,1,1,512,512\n" for p in range(1, 10)))
+    both = tool("froc", "-t", truth, "-d", results, "--json", tmp_path / "y.svg", "--plot", tmp_path / "y.svg")
+    assert both.returncode == 1 and "two outputs cannot go to one file" in both.stderr and not (tmp_path / "y.svg").exists()
+    for path in (truth, results, windows):
         place = tmp_path / "x.svg"
         place.unlink(missing_ok=True)
         place.symlink_to(path)
         before = path.read_bytes()
-        done = tool("froc", "-t", truth, "-d", results, option, place)
+        done = tool("froc", "-t", truth, "-d", results, "--windows", windows, option, place)
         assert done.returncode == 1 and f"{place}: this is an input; it is not overwritten" in done.stderr
         assert path.read_bytes() == before

@@ -21,7 +21,7 @@ def go(discs, folder, **options):
         return run.state
 
 
-@pytest.mark.parametrize("damage", ["gone", "junk", "older", "moved"])
+@pytest.mark.parametrize("damage", ["gone", "older", "moved"])
 def test_best_weights_are_made_again(discs, whole, tmp_path, damage):
     """Where the checkpoint's own weights are the best: killed between both files, taken away, or asked for elsewhere."""
     first = tmp_path / "first"
@@ -29,26 +29,67 @@ def test_best_weights_are_made_again(discs, whole, tmp_path, damage):
     go(discs, first, epochs=1)
     older = (first / "out.safetensors").read_bytes()
     assert go(discs, first).best_epoch == 1 and same(first, whole)
+    folder = tmp_path if damage == "moved" else first
+    if damage == "moved":
+        shutil.copy(first / "run.checkpoint", folder)
+    elif damage == "older":
+        (first / "out.safetensors").write_bytes(older)
+    else:
+        (first / "out.safetensors").unlink()
+    with trainer(discs, folder) as run:  # looking alone changes nothing
+        assert run.state.best_epoch == 1
+    assert not same(folder, whole) if damage == "older" else not (folder / "out.safetensors").exists()
+    assert go(discs, folder).resumed and same(folder, whole)
+
+
+def test_another_file_in_place_of_the_best_weights_stays(discs, tmp_path):
+    """Nobody else's work is replaced when a run that is over is asked for again."""
+    go(discs, tmp_path, epochs=1)
     out = tmp_path / "out.safetensors"
-    shutil.copy(first / "run.checkpoint", tmp_path)
-    if damage in ("junk", "older"):
-        out.write_bytes(b"junk" if damage == "junk" else older)
-    assert go(discs, tmp_path).resumed and same(tmp_path, whole)
+    for text in (b"precious", b""):
+        out.write_bytes(text)
+        with pytest.raises(uldor.InvalidArgument, match="does not hold the best weights so far, those of epoch 1"):
+            go(discs, tmp_path, epochs=1)
+        assert out.read_bytes() == text
+
+
+def test_best_weights_are_not_missed_where_the_next_epoch_has_better(discs, tmp_path):
+    """Without validation."""
+    go(discs, tmp_path, epochs=1, validation_split=None)
+    with trainer(discs, tmp_path, epochs=2, validation_split=None) as run:
+        run.run(1)
+        run.write_checkpoint()
+    (tmp_path / "out.safetensors").rename(tmp_path / "moved")
+    assert go(discs, tmp_path, epochs=2, validation_split=None).best_epoch == 1
+    assert (tmp_path / "out.safetensors").exists()
+
+
+def test_half_may_be_asked_for_later(discs, tmp_path):
+    go(discs, tmp_path, epochs=1)
+    whole = (tmp_path / "out.safetensors").stat().st_size
+    (tmp_path / "out.safetensors").unlink()
+    for _ in range(2):
+        go(discs, tmp_path, epochs=1, half=True)
+        assert (tmp_path / "out.safetensors").stat().st_size < 0.6 * whole
 
 
 @pytest.mark.parametrize("damage", [None, b"junk", b""])
 def test_best_weights_that_are_lost_are_missed(discs, tmp_path, damage):
     """Where only their file had them."""
-    out, kept = tmp_path / "out.safetensors", tmp_path / "kept"
-    assert go(discs, tmp_path, epochs=2, **STILL).best_epoch == 0
+    out, kept, log = tmp_path / "out.safetensors", tmp_path / "kept", tmp_path / "log.csv"
+    assert go(discs, tmp_path, epochs=2, log_file=log, **STILL).best_epoch == 0
     out.rename(kept)
+    with open(log, "a") as file:
+        file.write("of a longer run\n")
+    lines = log.read_bytes()
     if damage is not None:
         out.write_bytes(damage)
     with pytest.raises(uldor.InvalidArgument, match="out.safetensors does not hold the best weights so far, those of epoch 1"):
-        go(discs, tmp_path, epochs=3, **STILL)
+        go(discs, tmp_path, epochs=3, log_file=log, **STILL)
     assert (out.read_bytes() if out.exists() else None) == damage
+    assert log.read_bytes() == lines
     kept.rename(out)
-    state = go(discs, tmp_path, epochs=3, **STILL)
+    state = go(discs, tmp_path, epochs=3, log_file=log, **STILL)
     assert state.resumed and state.best_epoch == 0
 
 
@@ -74,7 +115,8 @@ def test_initial_weights_may_be_replaced_by_what_is_learnt(discs, whole, tmp_pat
     begun = (tmp_path / "out.safetensors").read_bytes()
     go(discs, tmp_path, epochs=1, init=tmp_path / "out.safetensors")
     assert (tmp_path / "out.safetensors").read_bytes() != begun
-    assert go(discs, tmp_path, init=tmp_path / "out.safetensors").resumed
+    (tmp_path / "link").symlink_to("out.safetensors")
+    assert go(discs, tmp_path, init=tmp_path / "link").resumed
 
 
 @pytest.mark.parametrize("field", ["output", "checkpoint", "log_file"])

@@ -115,9 +115,12 @@ static int check_outputs(const command_options *o) {
     reason why;
     for (size_t i = 0; i < sizeof outputs / sizeof *outputs; i++) {
         if (outputs[i] == NULL) continue;
-        int status = o->data.directory != NULL ? data_options_check_output(&o->data, outputs[i], &why) : 0;
+        int status = data_options_check_output(&o->data, outputs[i], &why);
         for (size_t k = 0; status == 0 && k < sizeof inputs / sizeof *inputs; k++)
             status = output_file_check_input(outputs[i], inputs[k], &why);
+        if (status == 0 && i > 0 && outputs[0] != NULL &&
+            (strcmp(outputs[i], outputs[0]) == 0 || output_replaces(outputs[i], outputs[0])))
+            status = reason_set(&why, "two outputs cannot go to one file");
         if (status == 0) continue;
         message_error(outputs[i], "%s", why.text);
         return -1;

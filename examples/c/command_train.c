@@ -44,14 +44,13 @@ static int check_split(const train_job *job) {
 
 static int check_data(const train_job *job) {
     bool prints = true;
-    int64_t problems = 0;
+    int64_t problems = 0, own = check_split(job);
     uldor_status status = uldor_dataset_check(job->dataset, 1, print_line, &prints, &problems);
     if (status < 0) {
         message_error(NULL, "%s", uldor_last_error());
         return EXIT_FAILED;
     }
-    problems += check_split(job);
-    return problems > 0 ? EXIT_FAILED : EXIT_OK;
+    return problems + own > 0 ? EXIT_FAILED : EXIT_OK;
 }
 
 /* What opening leaves out is a problem like the others. */

@@ -21,7 +21,8 @@ char *data_options_path(const data_options *options, const char *given, const ch
 
 /* Whether `path` is there and is a PNG file somewhere in `directory`. */
 static bool is_image_of(const char *path, const char *directory) {
-    char *file = realpath(path, NULL), *inside = directory != NULL ? realpath(directory, NULL) : NULL;
+    if (directory == NULL) return false;
+    char *file = realpath(path, NULL), *inside = realpath(directory, NULL);
     size_t length = file != NULL ? strlen(file) : 0, start = inside != NULL ? strlen(inside) : 0;
     bool found = length > 4 && strcmp(file + length - 4, ".png") == 0 && start > 0 && length > start &&
                  strncmp(file, inside, start) == 0 && file[start] == '/';
@@ -31,10 +32,11 @@ static bool is_image_of(const char *path, const char *directory) {
 
 int data_options_check_output(const data_options *options, const char *path, reason *why) {
     const uldor_dataset_options *data = &options->dataset;
-    char *csv = data_options_path(options, data->csv_path, "DL_info.csv");
-    char *images = data_options_path(options, data->image_directory, "Images_png");
+    bool has_places = options->directory != NULL;
+    char *csv = has_places ? data_options_path(options, data->csv_path, "DL_info.csv") : NULL;
+    char *images = has_places ? data_options_path(options, data->image_directory, "Images_png") : NULL;
     const char *const tables[] = {csv, data->boxes_path, data->windows_path};
-    int status = csv != NULL && images != NULL ? 0 : reason_set(why, "not enough memory");
+    int status = !has_places || (csv != NULL && images != NULL) ? 0 : reason_set(why, "not enough memory");
     for (size_t i = 0; status == 0 && i < sizeof tables / sizeof *tables; i++)
         status = output_file_check_input(path, tables[i], why);
     if (status == 0 && (is_image_of(path, images) || is_image_of(path, data->mask_directory)))

@@ -1,8 +1,40 @@
 /// The best weights are in output_path and nowhere else: a checkpoint knows them by their file's fingerprint.
 extension Trainer {
-    /// What the weights as they are now will be known by; nil where they are not written.
-    func bestPrint() throws(ULDorError) -> String? {
-        guard options.isWriter, let path = options.outputPath else { return nil }
+    /// Makes the weights as they are now the best of `next`, which a checkpoint is written of before they are in their place.
+    func markBest(_ next: inout TrainingState) throws(ULDorError) {
+        next.bestFile = try bestPrint()
+        next.replacedFile = nil
+        if options.isWriter, let path = options.outputPath { next.replacedFile = try fingerprint(of: path) }
+    }
+
+    func saveBest() throws(ULDorError) {
+        if options.isWriter, let path = options.outputPath { try save(path, isHalf: options.isHalf) }
+    }
+
+    /// Of a run that goes on, before anything else: sees that the best weights are there. While no step was taken since, they are
+    /// those of the checkpoint, and are put in their place if that is empty, or was never written to.
+    func restoreBest() throws(ULDorError) {
+        guard !isBestSeen, options.isWriter, let path = options.outputPath, state.bestEpoch >= 0 else { return }
+        // Without validation the next epoch's are better in any case.
+        if validation.count == 0, state.outcome == .running { return }
+        let found = try fingerprint(of: path), epoch = state.bestEpoch + 1
+        if found == nil || found != state.bestFile {
+            guard state.step == 0, epoch == state.epoch, found == nil || found == state.replacedFile else {
+                throw .invalidArgument(
+                    "\(path) does not hold the best weights so far, those of epoch \(epoch): put their file there, go on without "
+                        + "output_path, or begin the run anew")
+            }
+            let known = state.bestFile
+            state.bestFile = try bestPrint()
+            try saveBest()
+            if state.bestFile != known { try writeCheckpoint() }
+        }
+        isBestSeen = true
+    }
+
+    /// Of the file that the weights as they are now would make; nil where they go nowhere.
+    private func bestPrint() throws(ULDorError) -> String? {
+        guard let path = options.outputPath else { return nil }
         let sink = FingerprintSink()
         try Checkpoint.write(
             learner.parameters, into: sink, name: path, config: config, run: nil, isHalf: options.isHalf,
@@ -10,28 +42,11 @@ extension Trainer {
         return sink.fingerprint.hex
     }
 
-    func saveBest() throws(ULDorError) {
-        if options.isWriter, let path = options.outputPath { try save(path, isHalf: options.isHalf) }
-    }
-
-    /// Of a run that goes on: sees that the best weights are there. While no step was taken since they are those of the checkpoint, and
-    /// are written from it.
-    func restoreBest() throws(ULDorError) {
-        guard isResumed, options.isWriter, let path = options.outputPath, state.bestEpoch >= 0 else { return }
-        if let known = state.bestFile, try Self.fingerprint(of: path, options.allocator) == known { return }
-        guard state.step == 0, state.bestEpoch == state.epoch - 1 else {
-            throw .invalidArgument(
-                "\(path) does not hold the best weights so far, those of epoch \(state.bestEpoch + 1): their file is to be put there, "
-                    + "or the run begun anew")
-        }
-        state.bestFile = try bestPrint()
-        try saveBest()
-    }
-
-    /// nil where there is no file to read.
-    private static func fingerprint(of path: String, _ allocator: Allocator) throws(ULDorError) -> String? {
-        guard let source = try? ByteSource.open(path) else { return nil }
-        let piece = try Buffer<UInt8>(count: Swift.min(source.count, 1 << 20), allocator: allocator)
+    /// nil where there is no file.
+    private func fingerprint(of path: String) throws(ULDorError) -> String? {
+        guard SliceFiles.exists(path) else { return nil }
+        let source = try ByteSource.open(path)
+        let piece = try Buffer<UInt8>(count: Swift.min(source.count, 1 << 20), allocator: options.allocator)
         var print = Fingerprint(), first = 0
         while first < source.count {
             let count = Swift.min(piece.count, source.count - first)

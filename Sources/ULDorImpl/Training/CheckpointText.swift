@@ -15,7 +15,8 @@ struct CheckpointText {
             ("validation_loss", number(state.validationLoss)), ("best_loss", number(state.bestLoss)),
             // Not negative: one number fewer to read.
             ("best_epoch", "\(state.bestEpoch + 1)"), ("epochs_without_best", "\(state.epochsWithoutBest)"),
-            ("best_file", text(state.bestFile)), ("init", text(state.initial)), ("log_bytes", "\(state.logBytes)"), ("layers", "\(state.trainableLayers)"),
+            ("best_file", text(state.bestFile)), ("replaced_file", text(state.replacedFile)),
+            ("init", text(state.initial)), ("log_bytes", "\(state.logBytes)"), ("layers", "\(state.trainableLayers)"),
             ("calibration_images", "\(state.calibrationImages)"), ("mined_epochs", "\(state.minedEpochs)"),
             ("identity", object(identity)),
         ]
@@ -71,6 +72,7 @@ private struct CheckpointReader: ~Copyable {
         state.bestEpoch = try natural("best_epoch") - 1
         state.epochsWithoutBest = try natural("epochs_without_best")
         state.bestFile = try text("best_file")
+        state.replacedFile = try text("replaced_file")
         state.initial = try text("init")
         state.logBytes = try natural("log_bytes")
         state.trainableLayers = Swift.min(try natural("layers"), 5)

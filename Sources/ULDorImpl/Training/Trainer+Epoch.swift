@@ -10,7 +10,7 @@ extension Trainer {
         var next = state
         event.isBest = next.finishEpoch(validationLoss: loss, epochs: options.epochs, patience: options.patience)
         (event.validationLoss, event.bestLoss) = (loss ?? .nan, next.bestLoss ?? .nan)
-        if event.isBest { next.bestFile = try bestPrint() }
+        if event.isBest { try markBest(&next) }
         try log?.append(event, bytes: &next.logBytes)
         feed = nil
         try take(next, isBest: event.isBest)

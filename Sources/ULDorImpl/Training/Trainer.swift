@@ -16,6 +16,8 @@ public final class Trainer: @unchecked Sendable {
     let identity: CheckpointText.Identity
     var state: TrainingState
     let isResumed: Bool
+    /// Whether the best weights so far are known to be in their place.
+    var isBestSeen: Bool
     /// What became of the tensors of init_path (uldor_trainer_report).
     let report: [String]
     let collective: Collective
@@ -48,18 +50,13 @@ public final class Trainer: @unchecked Sendable {
         ranges = learner.parameters.trainedRanges(usesMasks: options.usesMasks)
         let longest = ranges.map(\.count).max() ?? 0
         scratch = try Buffer(count: Int(uk_sum_squares_doubles(Int64(longest))), allocator: options.allocator)
-        var state = state
-        log =
-            try options.isWriter
-            ? options.logPath.map { (path) throws(ULDorError) in
-                try TrainingLog(path, bytes: &state.logBytes, warn: options.warn)
-            } : nil
+        log = try options.isWriter ? options.logPath.map { (path) throws(ULDorError) in try TrainingLog(path) } : nil
+        isBestSeen = !isResumed
         self.state = state
         guard state.step <= schedule.steps else {
             throw ULDorError(.format, "the checkpoint stands at step \(state.step) of an epoch of \(schedule.steps)")
         }
         reopen()
-        try restoreBest()
     }
 
     public func acquire() -> Bool { learner.execution.begin() }
@@ -78,7 +75,9 @@ public final class Trainer: @unchecked Sendable {
 
     /// At most `limit` further steps; nil: to the end.
     public func run(limit: Int?) throws(ULDorError) {
+        try restoreBest()
         guard state.outcome == .running else { return }
+        try log?.begin(bytes: &state.logBytes, warn: options.warn)
         collective.isBroken = false
         do throws(ULDorError) {
             try agree()

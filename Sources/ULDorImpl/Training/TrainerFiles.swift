@@ -14,6 +14,12 @@ extension TrainerOptions {
         }
     }
 
+    /// Whether what is learnt takes the place of what it began with.
+    var replacesInitial: Bool {
+        guard let initPath, let outputPath else { return false }
+        return initPath == outputPath || Self.place(initPath).map { $0 == Self.place(outputPath) } ?? false
+    }
+
     /// nil where there is nothing.
     private static func place(_ path: String) -> String? {
         guard let found = realpath(path, nil) else { return nil }

@@ -20,6 +20,8 @@ struct TrainingState: Equatable {
     var epochsWithoutBest = 0
     /// Fingerprint of the file that the best weights were written to; nil: none yet, or to none.
     var bestFile: String?
+    /// Of the file that was there before; nil: none.
+    var replacedFile: String?
     /// Of the weights at init_path; nil where there was none.
     var initial: String?
     /// Length of the log that belongs to this state.
