@@ -25,7 +25,8 @@ public final class DatasetCheck {
         }
         if counts.lesionsOutsideWindow > 0 {
             try say(
-                "\(counts.lesionsOutsideWindow) lesions lie outside their windows, and \(counts.imagesOutsideWindow) images with them")
+                "\(counts.lesionsOutsideWindow) lesions lie outside their windows, and \(counts.imagesOutsideWindow) images with them"
+            )
         }
         try say(
             "\(counts.images) images with \(counts.lesions) lesions: \(problems) problems, "

@@ -95,7 +95,9 @@ extension TrainerOptions {
             throw ULDorError(.format, "\(checkpointPath): not a checkpoint: it says nothing of a run")
         }
         var initialPrint: Fingerprint?
-        if isWriter, let initPath, !replacesInitial, SliceFiles.exists(initPath) { initialPrint = try printOfAll(try open(initPath)) }
+        if isWriter, let initPath, !replacesInitial, SliceFiles.exists(initPath) {
+            initialPrint = try printOfAll(try open(initPath))
+        }
         return TrainingStart(
             file: file,
             config: try TrainingConfig(
