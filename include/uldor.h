@@ -981,8 +981,8 @@ typedef int32_t (*uldor_training_fn)(void *user, const uldor_training_event *eve
  * `rank` of `size`, and takes `batch` images of each step's size x batch. Both functions replace the values by their sums over
  * all processes, the same bits in each, and return 0, or another number, with which the run fails (IO). They are called by
  * the thread that called uldor_trainer_run(), by all processes in the same order: in a step the losses' normalisers before the
- * backward pass, the losses after it (doubles), and the gradients (floats); a few doubles at the start of a run and after
- * validation. When one process is cancelled or fails, all of them stop at the same step. Rank 0 alone writes files;
+ * backward pass (doubles; of each batch that accumulation adds), and after it the gradients with the losses behind them (floats);
+ * a few doubles at the start of a run and after validation. When one process is cancelled or fails, all of them stop at the same step. Rank 0 alone writes files;
  * checkpoint_path must be readable by all. The update is that of one process with size x batch images (but for rounding).
  */
 typedef struct uldor_reduction {

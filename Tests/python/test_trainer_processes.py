@@ -76,7 +76,7 @@ def test_two_processes_are_one_with_the_doubled_batch(discs, tmp_path, accumulat
 
 @pytest.mark.parametrize("accumulation", [1, 2])
 def test_how_often_a_step_sums(accumulation):
-    """Normalisers of each batch, the losses, the gradients: uldor_reduction says so."""
+    """Normalisers of each batch, the gradients: uldor_reduction says so."""
     kinds, marks = [], []
 
     def work(rank, reduction):
@@ -95,7 +95,7 @@ def test_how_often_a_step_sums(accumulation):
             run.run(2)
 
     assert together(2, work) == [None, None]
-    assert sorted(kinds[marks[0]:marks[1]]) == ["float32"] + ["float64"] * (accumulation + 1)
+    assert sorted(kinds[marks[0]:marks[1]]) == ["float32"] + ["float64"] * accumulation
 
 
 def test_processes_stop_together(discs, tmp_path):
@@ -114,6 +114,43 @@ def test_processes_stop_together(discs, tmp_path):
     assert isinstance(errors[1], KeyError)
     assert isinstance(errors[0], uldor.Cancelled) and "another process stopped" in str(errors[0])
     assert (tmp_path / "0").read_bytes() == (tmp_path / "1").read_bytes()
+
+
+@pytest.mark.parametrize("accumulation", [1, 2])
+def test_a_process_is_cancelled_at_any_sum(accumulation, tmp_path):
+    """Before, within and after a backward pass: nobody waits, both stand at the same step with the same weights, and go on."""
+    for moment in range(2, 11):
+        calls = []
+        states = {}
+
+        def work(rank, reduction):
+            def summed(values):
+                reduction.sum(values)
+                if rank == 1:
+                    calls.append(values.dtype.name)
+                    if len(calls) == moment:
+                        run.cancel()
+
+            with training_data.source(train=12) as many, uldor.Trainer(
+                    many, **{**SHORT, "batch": 1, "accumulation": accumulation, "epochs": 1},
+                    reduction=uldor.Reduction(rank, 2, summed)) as run:
+                try:
+                    run.run()
+                finally:
+                    states[rank] = run.state.total_steps
+                    run.save(tmp_path / f"{rank}")
+                    if moment % 4 == 0:  # the run that was stopped goes on
+                        stopped.wait()
+                        run.run()
+                        run.save(tmp_path / f"{rank}")
+
+        stopped = threading.Barrier(2, timeout=60)
+        errors = together(2, work)
+        assert isinstance(errors[1], uldor.Cancelled), (moment, errors)
+        assert isinstance(errors[0], uldor.Cancelled) and "another process stopped" in str(errors[0]), (moment, errors)
+        assert states[0] == states[1]
+        assert (tmp_path / "0").read_bytes() == (tmp_path / "1").read_bytes(), moment
+    assert "float32" in calls and "float64" in calls
 
 
 def test_processes_mine_together(discs, tmp_path):

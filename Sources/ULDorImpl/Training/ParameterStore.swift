@@ -16,7 +16,7 @@ final class ParameterStore {
 
     private(set) var tensors: [Tensor] = []
     let values: Buffer<Float>
-    /// `trainedCount` each.
+    /// `trainedCount` each, and behind the gradients room for what a reduction over processes sums with them.
     let gradients, momentum: Buffer<Float>
     /// The mean of the gradients' squares; empty where the optimiser has none.
     let squares: Buffer<Float>
@@ -41,7 +41,7 @@ final class ParameterStore {
         trainedCount = trained
         storedUsed = trained
         values = try Buffer(count: trained + stored, allocator: allocator)
-        gradients = try Buffer(count: trained, allocator: allocator)
+        gradients = try Buffer(count: trained + Collective.tail, allocator: allocator)
         momentum = try Buffer(count: trained, allocator: allocator)
         squares = try Buffer(count: keepsSquares ? trained : 0, allocator: allocator)
         values.elements.update(repeating: 0)

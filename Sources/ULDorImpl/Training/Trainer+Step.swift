@@ -8,8 +8,9 @@ extension Trainer {
         var losses = Losses(), batches = 0, images = 0, skipped = 0
         pace.begin()
         let loader = try currentLoader()
-        for share in schedule.shares(step: state.step) {
-            let batch = try addGradients(share.count, loader)
+        let shares = schedule.shares(step: state.step)
+        for (index, share) in shares.enumerated() {
+            let batch = try addGradients(share.count, loader, isLast: index == shares.count - 1, hasOthers: batches > 0)
             guard batch.images > 0 else {
                 skipped += batch.skipped
                 continue
@@ -21,7 +22,7 @@ extension Trainer {
         }
         // From here on the step is taken, by all processes or by none.
         try learner.execution.checkCancelled()
-        losses = try total(losses, batches)
+        if batches > 0 { losses = try total(losses, batches) }
         guard losses.total.isFinite else {
             throw ULDorError(
                 .model,
@@ -30,7 +31,6 @@ extension Trainer {
         let rate = schedule.rate(epoch: state.epoch, totalSteps: state.totalSteps)
         var norm = 0.0
         if batches > 0 {
-            try collective.sum(store.gradients.elements)
             norm = try update(rate: rate, batches: batches)
             state.updates += 1
         }
@@ -52,7 +52,11 @@ extension Trainer {
         var images = 0, skipped = 0
     }
 
-    private func addGradients(_ count: Int, _ loader: ExampleLoader) throws(ULDorError) -> BatchResult {
+    /// `hasOthers`: batches of the step that have gradients; where this one has, too, or they have, the last is followed by the
+    /// gradients' sum.
+    private func addGradients(
+        _ count: Int, _ loader: ExampleLoader, isLast: Bool, hasOthers: Bool
+    ) throws(ULDorError) -> BatchResult {
         var result = BatchResult()
         let collective = collective, learner = learner
         /// Of this process, then of all.
@@ -62,6 +66,7 @@ extension Trainer {
             ])
             (normalisers.anchors, normalisers.regions, normalisers.masks) = (sums[0], sums[1], sums[2])
             (result.images, result.skipped) = (Int(sums[3]), Int(sums[4]))
+            if isLast, hasOthers || result.images > 0 { collective.await(learner.parameters.gradients.elements) }
         }
         var examples: [Example] = []
         for _ in 0..<count {
@@ -81,12 +86,12 @@ extension Trainer {
         return result
     }
 
-    /// The means over the step's batches, and over all processes.
+    /// Sums the gradients over all processes. Returns the losses' means over the step's batches, of all processes, too.
     private func total(_ losses: Losses, _ batches: Int) throws(ULDorError) -> Losses {
         var sums = LossSums()
         sums.add(losses)
-        let all = try collective.sum([sums.objectness, sums.rpnBox, sums.classifier, sums.box, sums.mask])
-        sums.list = all + [Double(Swift.max(batches, 1))]
+        let all = try collective.sumGradients([sums.objectness, sums.rpnBox, sums.classifier, sums.box, sums.mask])
+        sums.list = all + [Double(batches)]
         return sums.mean
     }
 

@@ -78,7 +78,7 @@ public final class Trainer: @unchecked Sendable {
         try restoreBest()
         guard state.outcome == .running else { return }
         try log?.begin(bytes: &state.logBytes, warn: options.warn)
-        collective.isBroken = false
+        collective.begin()
         do throws(ULDorError) {
             try agree()
             try calibrate()

@@ -4,9 +4,13 @@
 final class Collective {
     private let reduction: Reduction?
     /// A sum failed, or the others stopped, or will by themselves: nobody waits.
-    var isBroken = false
+    private var isBroken = false
     /// Of the values; the longest list that is summed.
     private static let length = 6
+    /// Floats behind the gradients, which go with them: the losses and the flag.
+    static let tail = length + 1
+    /// What the others sum next, if it is the gradients: a process that stops takes part in that.
+    private var awaited: UnsafeMutableBufferPointer<Float>?
 
     init(_ reduction: Reduction?) {
         self.reduction = reduction.flatMap { $0.size > 1 ? $0 : nil }
@@ -22,15 +26,42 @@ final class Collective {
         return Array(all.prefix(values.count))
     }
 
+    /// The step's last normalisers are summed: gradients (with room for ``tail`` numbers behind them) are next.
+    func await(_ gradients: UnsafeMutableBufferPointer<Float>) { awaited = gradients }
+
+    /// The gradients that are awaited, and the step's losses with them.
+    func sumGradients(_ losses: [Double]) throws(ULDorError) -> [Double] {
+        guard let reduction, let all = awaited else { return losses }
+        isBroken = true
+        let first = all.count - Self.tail
+        for index in first..<all.count { all[index] = index - first < losses.count ? Float(losses[index - first]) : 0 }
+        try reduction.sum(all)
+        awaited = nil
+        guard all[all.count - 1] == 0 else { throw ULDorError(.cancelled, "another process stopped") }
+        isBroken = false
+        return losses.indices.map { Double(all[first + $0]) }
+    }
+
     /// Tells the others at their next sum that this process stops.
     func fail() {
         guard let reduction, !isBroken else { return }
         isBroken = true
-        var all = Array(repeating: 0.0, count: Self.length + 1)
-        all[Self.length] = 1
         // They learn it, or their own sum fails as well.
-        do throws(ULDorError) { try reduction.sum(&all) } catch {}
+        do throws(ULDorError) {
+            if let gradients = awaited {
+                gradients.update(repeating: 0)
+                gradients[gradients.count - 1] = 1
+                try reduction.sum(gradients)
+            } else {
+                var all = Array(repeating: 0.0, count: Self.length + 1)
+                all[Self.length] = 1
+                try reduction.sum(&all)
+            }
+        } catch {}
     }
+
+    /// A run begins, or goes on after it was stopped.
+    func begin() { (isBroken, awaited) = (false, nil) }
 
     /// Everybody's bytes, by rank. Only sums are at hand: each process adds its own to zeros.
     func gather(_ own: GrowingSink, allocator: Allocator) throws(ULDorError) -> [GrowingSink] {
@@ -72,11 +103,4 @@ final class Collective {
 
     /// Bytes, one in each double.
     private static let gatheredTogether = 1 << 16
-
-    func sum(_ values: UnsafeMutableBufferPointer<Float>) throws(ULDorError) {
-        guard let reduction else { return }
-        isBroken = true
-        try reduction.sum(values)
-        isBroken = false
-    }
 }
