@@ -982,8 +982,8 @@ typedef int32_t (*uldor_training_fn)(void *user, const uldor_training_event *eve
  * all processes, the same bits in each, and return 0, or another number, with which the run fails (IO). They are called by
  * the thread that called uldor_trainer_run(), by all processes in the same order: in a step the losses' normalisers before the
  * backward pass (doubles; of each batch that accumulation adds), and after it the gradients with the losses behind them (floats);
- * a few doubles at the start of a run and after validation. When one process is cancelled or fails, all of them stop at the same step. Rank 0 alone writes files;
- * checkpoint_path must be readable by all. The update is that of one process with size x batch images (but for rounding).
+ * a few doubles at the start of a run and after validation. When one process is cancelled or fails, all of them stop at the same
+ * step. Rank 0 alone writes files; checkpoint_path must be readable by all. The update is that of one process with size x batch images (but for rounding).
  */
 typedef struct uldor_reduction {
     size_t struct_size;
@@ -1095,8 +1095,8 @@ ULDOR_API uldor_status uldor_trainer_free(uldor_trainer *trainer);
 /*
  * Trains: at most `steps` further steps, or to the end of the run where it is 0; a run that is over does nothing. The
  * validation of an epoch whose last step was taken belongs to the same call. Errors: CANCELLED, BUSY, INVALID_ARGUMENT (the best
- * weights that the checkpoint tells of are not at output_path), IO (a file could not be written: the old one is still there), what reading an image fails with, NOMEM. After an error the trainer stands where its
- * last whole step left it: a further call goes on.
+ * weights that the checkpoint tells of are not at output_path), IO (a file could not be written: the old one is still there), what
+ * reading an image fails with, NOMEM. After an error the trainer stands where its last whole step left it: a further call goes on.
  */
 ULDOR_API uldor_status uldor_trainer_run(uldor_trainer *trainer, int64_t steps);
 /*

@@ -129,7 +129,7 @@ def finish(arguments: argparse.Namespace, tensors: dict[str, np.ndarray], config
     config = {"format": 1, "classes": arguments.classes or CLASSES[count]} | config
     config |= {n: v for n in ("name", "version", "license", "description") if (v := getattr(arguments, n)) is not None}
     config = uldor_config.merge(uldor_config.merge(config, {"input": arguments.input}), arguments.config)
-    uldor_weights.save(arguments.output, tensors, config, arguments.dtype, arguments.initial)
+    uldor_weights.save(arguments.output, tensors, config, arguments.dtype, initial=arguments.initial)
     values = sum(array.size for array in tensors.values())
     print(f"{arguments.output}: {len(tensors)} tensors, {values / 1e6:.1f} M values, {os.path.getsize(arguments.output) / 1e6:.1f} MB, "
           f"classes {', '.join(config['classes'])}"

@@ -145,18 +145,22 @@ def compare(weights: Path, size: int, images: int, seed: int, steps: int, rates:
     return found
 
 
+def figure(error: Optional[float]) -> str:
+    return "" if error is None else f"{error:.1e}"
+
+
 def rows(arch: str, runs: List[Comparison], kinds: List[str]) -> Iterator[Tuple[str, bool]]:
     """Lines of the table, and whether they are within the limits."""
     import torchvision_training as reference
 
     steps = [run.steps for run in runs if run.steps]
-    own = max((stepped.own_error for stepped in steps), default=math.nan)
+    own = max((stepped.own_error for stepped in steps), default=None)
     rates = ", ".join(f"{stepped.rate:g}" for stepped in steps)
     for kind in kinds:
         losses, batches = max(run.losses[kind] for run in runs), [run.gradients[kind] for run in runs]
-        updates = max((run.updates[kind] for run in runs if run.steps), default=math.nan)
-        good = losses <= LOSS_LIMIT and worst(median(batches))[0] <= 1 and not updates > UPDATE_LIMIT
-        yield (f"| {arch} | {kind} | {losses:.1e} | {len(batches[0])} | {spread(batches)} | {updates:.1e} | {own:.1e} | {rates} |"
+        updates = max((run.updates[kind] for run in runs if run.steps), default=None)
+        good = losses <= LOSS_LIMIT and worst(median(batches))[0] <= 1 and (updates is None or updates <= UPDATE_LIMIT)
+        yield (f"| {arch} | {kind} | {losses:.1e} | {len(batches[0])} | {spread(batches)} | {figure(updates)} | {figure(own)} | {rates} |"
                f"{'' if good else ' beyond the limits'}"), good
     for way, batches in zip(reference.WAYS, zip(*(run.ways for run in runs))):
         yield f"| | torch, {way} | | {len(batches[0])} | {spread(batches)} | | | |", True

@@ -27,23 +27,9 @@ typedef struct evaluate_job {
     image_free_box box;
 } evaluate_job;
 
-/* Before the work, not after it. */
 static int check_outputs(const evaluate_options *o) {
-    const char *const outputs[] = {o->output, o->journal, o->froc.json, o->froc.plot};
-    const char *const inputs[] = {o->weights, o->config};
-    int status = 0;
-    for (size_t i = 0; status == 0 && i < sizeof outputs / sizeof *outputs; i++) {
-        reason why;
-        if (outputs[i] == NULL) continue;
-        status = output_file_check(outputs[i], &why);
-        if (status == 0) status = data_options_check_output(&o->data, outputs[i], &why);
-        for (size_t k = 0; status == 0 && k < sizeof inputs / sizeof *inputs; k++)
-            status = output_file_check_input(outputs[i], inputs[k], &why);
-        for (size_t k = 0; status == 0 && k < i; k++)
-            if (output_replaces(outputs[i], outputs[k])) status = reason_set(&why, "two outputs cannot go to one file");
-        if (status != 0) message_error(outputs[i], "%s", why.text);
-    }
-    return status;
+    const char *const outputs[] = {o->output, o->journal, o->froc.json, o->froc.plot}, *const inputs[] = {o->weights, o->config};
+    return data_options_check_outputs(&o->data, sizeof outputs / sizeof *outputs, outputs, sizeof inputs / sizeof *inputs, inputs);
 }
 
 static uldor_dataset *open_data(const evaluate_options *o, int32_t masks, bool is_silent) {

@@ -11,7 +11,6 @@
 #include "froc_output.h"
 #include "message.h"
 #include "options.h"
-#include "output_file.h"
 
 static const char help[] =
     "usage: uldor froc --truth DL_info.csv --detections results.json [options]\n"
@@ -109,23 +108,9 @@ static int measure_box(const command_options *o, const uldor_dataset *truth, ima
     return -1;
 }
 
-/* Before the work, not after it. */
 static int check_outputs(const command_options *o) {
     const char *const outputs[] = {o->froc.json, o->froc.plot}, *const inputs[] = {o->truth, o->detections};
-    reason why;
-    for (size_t i = 0; i < sizeof outputs / sizeof *outputs; i++) {
-        if (outputs[i] == NULL) continue;
-        int status = data_options_check_output(&o->data, outputs[i], &why);
-        for (size_t k = 0; status == 0 && k < sizeof inputs / sizeof *inputs; k++)
-            status = output_file_check_input(outputs[i], inputs[k], &why);
-        if (status == 0 && i > 0 && outputs[0] != NULL &&
-            (strcmp(outputs[i], outputs[0]) == 0 || output_replaces(outputs[i], outputs[0])))
-            status = reason_set(&why, "two outputs cannot go to one file");
-        if (status == 0) continue;
-        message_error(outputs[i], "%s", why.text);
-        return -1;
-    }
-    return 0;
+    return data_options_check_outputs(&o->data, sizeof outputs / sizeof *outputs, outputs, sizeof inputs / sizeof *inputs, inputs);
 }
 
 static int measure(const command_options *o, const uldor_dataset *truth, uldor_froc *froc) {

@@ -18,19 +18,14 @@ typedef struct mine_job {
     int64_t images; /* that will be looked at */
 } mine_job;
 
-/* Before the work, not after it. */
 static int check_output(const mine_options *o) {
     char *part = text_format("%s.part", o->output);
-    const char *const outputs[] = {o->output, part};
-    const char *const inputs[] = {o->weights, o->config};
-    reason why;
-    int status = part != NULL ? output_file_check(o->output, &why) : reason_set(&why, "not enough memory");
-    for (size_t i = 0; status == 0 && i < sizeof outputs / sizeof *outputs; i++) {
-        status = data_options_check_output(&o->data, outputs[i], &why);
-        for (size_t k = 0; status == 0 && k < sizeof inputs / sizeof *inputs; k++)
-            status = output_file_check_input(outputs[i], inputs[k], &why);
+    if (part == NULL) {
+        message_error(NULL, "not enough memory");
+        return -1;
     }
-    if (status != 0) message_error(o->output, "%s", why.text);
+    const char *const outputs[] = {o->output, part}, *const inputs[] = {o->weights, o->config};
+    int status = data_options_check_outputs(&o->data, sizeof outputs / sizeof *outputs, outputs, sizeof inputs / sizeof *inputs, inputs);
     free(part);
     return status;
 }

@@ -31,26 +31,27 @@ static int32_t print_line(void *user, const char *line) {
     return interrupt_received() != 0;
 }
 
-/* The number of problems. */
-static int check_split(const train_job *job) {
+/* Whether there is anything to train on; says so where there is not. */
+static bool check_split(const train_job *job) {
     const train_options *options = job->options;
     uldor_dataset_info info = {.struct_size = sizeof info};
-    if (uldor_dataset_get_info(job->dataset, &info) < 0 || info.images_of_split[options->trainer.train_split] > 0) return 0;
+    if (uldor_dataset_get_info(job->dataset, &info) < 0 || info.images_of_split[options->trainer.train_split] > 0) return true;
     char *csv = data_options_path(&options->data, options->data.dataset.csv_path, "DL_info.csv");
     printf("%s: no image of split %d to train on\n", csv != NULL ? csv : "DL_info.csv", (int)options->trainer.train_split);
     free(csv);
-    return 1;
+    return false;
 }
 
 static int check_data(const train_job *job) {
     bool prints = true;
-    int64_t problems = 0, own = check_split(job);
+    int64_t problems = 0;
+    bool has_split = check_split(job);
     uldor_status status = uldor_dataset_check(job->dataset, 1, print_line, &prints, &problems);
     if (status < 0) {
         message_error(NULL, "%s", uldor_last_error());
         return EXIT_FAILED;
     }
-    return problems + own > 0 ? EXIT_FAILED : EXIT_OK;
+    return problems > 0 || !has_split ? EXIT_FAILED : EXIT_OK;
 }
 
 /* What opening leaves out is a problem like the others. */
@@ -76,27 +77,16 @@ static int open_data(train_job *job) {
     return 0;
 }
 
-/* The library looks at its own files; it knows of neither the picture nor the configuration's file. */
 static int check_outputs(const train_options *o) {
-    const uldor_trainer_options *trainer = &o->trainer;
-    const char *const files[] = {trainer->output_path, trainer->checkpoint_path, trainer->log_path, trainer->mined_output_path};
+    const uldor_trainer_options *t = &o->trainer;
+    const char *const outputs[] = {t->output_path, t->checkpoint_path, t->log_path, t->mined_output_path, o->plot};
+    /* The initial weights may be replaced by the best ones; by the other files that it writes the library does not let them be. */
+    const char *const inputs[] = {o->config, t->mined_path};
     reason why;
-    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
-        if (files[i] == NULL) continue;
-        int status = output_file_check_input(files[i], o->config, &why);
-        if (status == 0 && output_replaces(o->plot, files[i])) status = reason_set(&why, "two outputs cannot go to one file");
-        if (status == 0) continue;
-        message_error(files[i], "%s", why.text);
-        return -1;
-    }
-    if (o->plot == NULL) return 0;
-    const char *const inputs[] = {o->config, trainer->init_path, trainer->mined_path};
-    int status = output_file_check(o->plot, &why);
-    if (status == 0) status = data_options_check_output(&o->data, o->plot, &why);
-    for (size_t i = 0; status == 0 && i < sizeof inputs / sizeof *inputs; i++)
-        status = output_file_check_input(o->plot, inputs[i], &why);
-    if (status != 0) message_error(o->plot, "%s", why.text);
-    return status;
+    if (data_options_check_outputs(&o->data, sizeof outputs / sizeof *outputs, outputs, sizeof inputs / sizeof *inputs, inputs) != 0) return -1;
+    if (o->plot == NULL || output_file_check_input(o->plot, t->init_path, &why) == 0) return 0;
+    message_error(o->plot, "%s", why.text);
+    return -1;
 }
 
 static int open_trainer(train_job *job) {

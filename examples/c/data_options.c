@@ -30,7 +30,8 @@ static bool is_image_of(const char *path, const char *directory) {
     return found;
 }
 
-int data_options_check_output(const data_options *options, const char *path, reason *why) {
+/* Refuses a `path` whose writing would replace a table, an image or a mask of the data set. */
+static int check_data_set(const data_options *options, const char *path, reason *why) {
     const uldor_dataset_options *data = &options->dataset;
     bool has_places = options->directory != NULL;
     char *csv = has_places ? data_options_path(options, data->csv_path, "DL_info.csv") : NULL;
@@ -43,6 +44,24 @@ int data_options_check_output(const data_options *options, const char *path, rea
         status = reason_set(why, "this is an image of the data set; it is not overwritten");
     free(csv), free(images);
     return status;
+}
+
+int data_options_check_outputs(const data_options *options, size_t output_count, const char *const *outputs, size_t input_count,
+                               const char *const *inputs) {
+    for (size_t i = 0; i < output_count; i++) {
+        reason why;
+        if (outputs[i] == NULL) continue;
+        int status = output_file_check(outputs[i], &why);
+        if (status == 0) status = check_data_set(options, outputs[i], &why);
+        for (size_t k = 0; status == 0 && k < input_count; k++) status = output_file_check_input(outputs[i], inputs[k], &why);
+        for (size_t k = 0; status == 0 && k < i; k++)
+            if (outputs[k] != NULL && (strcmp(outputs[i], outputs[k]) == 0 || output_replaces(outputs[i], outputs[k])))
+                status = reason_set(&why, "two outputs cannot go to one file");
+        if (status == 0) continue;
+        message_error(outputs[i], "%s", why.text);
+        return -1;
+    }
+    return 0;
 }
 
 static void tell(int64_t count, const char *what, const char *why) {

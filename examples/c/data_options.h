@@ -7,7 +7,6 @@
 #include <uldor.h>
 
 #include "options.h"
-#include "reason.h"
 
 typedef struct data_options {
     const char *directory; /* NULL: not given */
@@ -33,8 +32,12 @@ void data_options_init(data_options *options);
 /* `name` in the data set's directory, or what was `given` in its place; to be freed. NULL: not enough memory. */
 char *data_options_path(const data_options *options, const char *given, const char *name);
 
-/* Refuses a `path` whose writing would replace a table, an image or a mask of the data set. */
-int data_options_check_output(const data_options *options, const char *path, reason *why);
+/*
+ * Before the work, not after it: says which of the `outputs` (NULL: not asked for) cannot be written, or would replace another one, one
+ * of the `inputs` (NULL: none), or a table, an image or a mask of the data set; -1 then.
+ */
+int data_options_check_outputs(const data_options *options, size_t output_count, const char *const *outputs, size_t input_count,
+                               const char *const *inputs);
 
 /* What opening left out, by its number, as warnings: nothing is dropped silently. */
 void data_options_tell_left_out(const uldor_dataset *dataset);

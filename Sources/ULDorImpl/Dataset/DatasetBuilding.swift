@@ -175,7 +175,7 @@ extension Dataset {
             let row = series.elements[index], name = texts.string(row.name)
             let slices = try files.slices(of: name, allocator: allocator)
             for slice in slices.elements where find(series: index, slice: slice) == nil {
-                if let mask = files.maskPath(name, slice), SliceFiles.exists(mask) { continue }
+                if let mask = files.maskPath(name, slice), FilePath.exists(mask) { continue }
                 let image = try addImage(index, slice, row, line: 0)
                 images.elements[image].isNegative = true
             }

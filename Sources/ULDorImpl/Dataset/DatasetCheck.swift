@@ -25,7 +25,7 @@ public final class DatasetCheck {
         }
         if counts.lesionsOutsideWindow > 0 {
             try say(
-                "\(counts.lesionsOutsideWindow) lesions lie outside their windows, and \(counts.imagesOutsideWindow) images with them"
+                "\(counts.lesionsOutsideWindow) lesions lie outside their windows, \(counts.imagesOutsideWindow) images have no others"
             )
         }
         try say(

@@ -31,15 +31,11 @@ final class SliceFiles: Sendable {
         return "\(series)/\(String(repeating: "0", count: Swift.max(3 - digits.utf8.count, 0)))\(digits)"
     }
 
-    static func exists(_ path: String) -> Bool { access(path, F_OK) == 0 }
-
     /// Whether an image or a mask may lie at a path without symbolic links.
     func holdsImage(at place: String) -> Bool {
         place.hasSuffix(".png")
             && [imageDirectory, maskDirectory].contains { directory in
-                guard let directory, let found = realpath(directory, nil) else { return false }
-                defer { free(found) }
-                return place.hasPrefix("\(String(cString: found))/")
+                directory.flatMap(FilePath.resolved).map { place.hasPrefix("\($0)/") } ?? false
             }
     }
 

@@ -72,7 +72,7 @@ public final class SliceVolume {
         _ needs: (Int) -> Bool
     ) throws(ULDorError) {
         let series = dataset.texts.string(dataset.series.elements[image.series].name)
-        func isStored(_ slice: Int) -> Bool { slice >= 0 && SliceFiles.exists(files.imagePath(series, slice)) }
+        func isStored(_ slice: Int) -> Bool { slice >= 0 && FilePath.exists(files.imagePath(series, slice)) }
         let key = Self.moved(image.slice, by: shift, isStored)
         guard key != image.slice || isStored(key) else { throw SliceFiles.missing(dataset.place(of: index)) }
 

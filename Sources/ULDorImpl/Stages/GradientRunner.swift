@@ -44,12 +44,12 @@ public struct GradientRunner {
         let parameters = learner.parameters
         var losses = Losses()
         for _ in 0..<Swift.max(options.steps, 1) {
-            parameters.gradients.elements.update(repeating: 0)
+            parameters.gradients.update(repeating: 0)
             losses = try learner.addGradients(examples, Learner.Draw(), injected: injected)
             guard options.steps > 0 else { break }
             try learner.execution.run {
                 uk_sgd(
-                    $0, parameters.values.base, parameters.gradients.base, parameters.momentum.base,
+                    $0, parameters.values.base, parameters.gradientMemory.base, parameters.momentum.base,
                     Int64(parameters.trainedCount), options.rate, options.momentum, options.decay, 1)
             }
         }
@@ -57,7 +57,7 @@ public struct GradientRunner {
         for (index, term) in [losses.objectness, losses.rpnBox, losses.classifier, losses.box, losses.mask].enumerated() {
             terms[index] = Float(term)
         }
-        let from = options.steps > 0 ? parameters.values.base : parameters.gradients.base
+        let from = options.steps > 0 ? parameters.values.base : parameters.gradientMemory.base
         for tensor in parameters.tensors where tensor.isTrained {
             parameters.copy(tensor, from: from + tensor.offset, to: try outputs.add(tensor.name, dims: tensor.dims))
         }

@@ -2,7 +2,7 @@
 extension Trainer {
     /// Makes the weights as they are now the best of `next`, which a checkpoint is written of before they are in their place.
     func markBest(_ next: inout TrainingState) throws(ULDorError) {
-        next.bestFile = try bestPrint()
+        next.bestFile = try weightsFingerprint()
         next.replacedFile = nil
         if options.isWriter, let path = options.outputPath { next.replacedFile = try fingerprint(of: path) }
     }
@@ -25,7 +25,7 @@ extension Trainer {
                         + "output_path, or begin the run anew")
             }
             let known = state.bestFile
-            state.bestFile = try bestPrint()
+            state.bestFile = try weightsFingerprint()
             try saveBest()
             if state.bestFile != known { try writeCheckpoint() }
         }
@@ -33,7 +33,7 @@ extension Trainer {
     }
 
     /// Of the file that the weights as they are now would make; nil where they go nowhere.
-    private func bestPrint() throws(ULDorError) -> String? {
+    private func weightsFingerprint() throws(ULDorError) -> String? {
         guard let path = options.outputPath else { return nil }
         let sink = FingerprintSink()
         try Checkpoint.write(
@@ -44,7 +44,7 @@ extension Trainer {
 
     /// nil where there is no file.
     private func fingerprint(of path: String) throws(ULDorError) -> String? {
-        guard SliceFiles.exists(path) else { return nil }
+        guard FilePath.exists(path) else { return nil }
         let source = try ByteSource.open(path)
         let piece = try Buffer<UInt8>(count: Swift.min(source.count, 1 << 20), allocator: options.allocator)
         var print = Fingerprint(), first = 0

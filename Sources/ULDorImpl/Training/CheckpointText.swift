@@ -16,11 +16,16 @@ struct CheckpointText {
             // Not negative: one number fewer to read.
             ("best_epoch", "\(state.bestEpoch + 1)"), ("epochs_without_best", "\(state.epochsWithoutBest)"),
             ("best_file", text(state.bestFile)), ("replaced_file", text(state.replacedFile)),
-            ("init", text(state.initial)), ("log_bytes", "\(state.logBytes)"), ("layers", "\(state.trainableLayers)"),
+            ("init", text(state.initialWeights)), ("log_bytes", "\(state.logBytes)"), ("layers", "\(state.trainableLayers)"),
             ("calibration_images", "\(state.calibrationImages)"), ("mined_epochs", "\(state.minedEpochs)"),
             ("identity", object(identity)),
         ]
         return object(fields.map { (name: $0.0, value: $0.1) })
+    }
+
+    static func otherRun(_ file: String, _ name: String, _ theirs: String, _ mine: String) -> ULDorError {
+        .invalidArgument(
+            "\(file) is the checkpoint of another run: \(name) is \(theirs.prefix(80)) there, \(mine.prefix(80)) here")
     }
 
     private static func object(_ fields: Identity) -> String {
@@ -73,7 +78,7 @@ private struct CheckpointReader: ~Copyable {
         state.epochsWithoutBest = try natural("epochs_without_best")
         state.bestFile = try text("best_file")
         state.replacedFile = try text("replaced_file")
-        state.initial = try text("init")
+        state.initialWeights = try text("init")
         state.logBytes = try natural("log_bytes")
         state.trainableLayers = Swift.min(try natural("layers"), 5)
         state.calibrationImages = Swift.min(try natural("calibration_images"), 256)
@@ -127,8 +132,7 @@ private struct CheckpointReader: ~Copyable {
             guard let found = find(name, in: stored) else { throw bad("identity.\(name) is missing") }
             let theirs = quoted(found)
             guard theirs != mine else { continue }
-            throw .invalidArgument(
-                "\(file) is the checkpoint of another run: \(name) is \(theirs.prefix(80)) there, \(mine.prefix(80)) here")
+            throw CheckpointText.otherRun(file, name, theirs, mine)
         }
     }
 

@@ -16,8 +16,10 @@ final class ParameterStore {
 
     private(set) var tensors: [Tensor] = []
     let values: Buffer<Float>
-    /// `trainedCount` each, and behind the gradients room for what a reduction over processes sums with them.
-    let gradients, momentum: Buffer<Float>
+    /// The gradients, and behind them room for what a reduction over processes sums with them.
+    let gradientMemory: Buffer<Float>
+    /// `trainedCount`.
+    let momentum: Buffer<Float>
     /// The mean of the gradients' squares; empty where the optimiser has none.
     let squares: Buffer<Float>
     let trainedCount: Int
@@ -41,16 +43,21 @@ final class ParameterStore {
         trainedCount = trained
         storedUsed = trained
         values = try Buffer(count: trained + stored, allocator: allocator)
-        gradients = try Buffer(count: trained + Collective.tail, allocator: allocator)
+        gradientMemory = try Buffer(count: trained + Collective.tail, allocator: allocator)
         momentum = try Buffer(count: trained, allocator: allocator)
         squares = try Buffer(count: keepsSquares ? trained : 0, allocator: allocator)
         values.elements.update(repeating: 0)
-        gradients.elements.update(repeating: 0)
+        gradientMemory.elements.update(repeating: 0)
         momentum.elements.update(repeating: 0)
         squares.elements.update(repeating: 0)
     }
 
-    var bytes: Int { values.bytes + gradients.bytes + momentum.bytes + squares.bytes }
+    /// `trainedCount`.
+    var gradients: UnsafeMutableBufferPointer<Float> {
+        UnsafeMutableBufferPointer(start: gradientMemory.base, count: trainedCount)
+    }
+
+    var bytes: Int { values.bytes + gradientMemory.bytes + momentum.bytes + squares.bytes }
 
     /// Room for a tensor behind those of its kind; its values are to be set.
     func add(_ name: String, dims: [Int], cells: Int = 1) throws(ULDorError) -> Tensor {
@@ -69,7 +76,9 @@ final class ParameterStore {
     func pointer(_ tensor: Tensor) -> UnsafeMutablePointer<Float> { values.base + tensor.offset }
 
     /// nil for what does not learn.
-    func gradient(_ tensor: Tensor) -> UnsafeMutablePointer<Float>? { tensor.isTrained ? gradients.base + tensor.offset : nil }
+    func gradient(_ tensor: Tensor) -> UnsafeMutablePointer<Float>? {
+        tensor.isTrained ? gradientMemory.base + tensor.offset : nil
+    }
 
     /// Values of a tensor's layout here (its own, its gradient, its momentum) as files have them.
     func copy(_ tensor: Tensor, from: UnsafePointer<Float>, to: UnsafeMutablePointer<Float>) {

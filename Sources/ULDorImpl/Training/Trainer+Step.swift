@@ -4,7 +4,7 @@ import ULDorKernels
 extension Trainer {
     func step() throws(ULDorError) {
         let store = learner.parameters
-        store.gradients.elements.update(repeating: 0)
+        store.gradients.update(repeating: 0)
         var losses = Losses(), batches = 0, images = 0, skipped = 0
         pace.begin()
         let loader = try currentLoader()
@@ -66,7 +66,7 @@ extension Trainer {
             ])
             (normalisers.anchors, normalisers.regions, normalisers.masks) = (sums[0], sums[1], sums[2])
             (result.images, result.skipped) = (Int(sums[3]), Int(sums[4]))
-            if isLast, hasOthers || result.images > 0 { collective.await(learner.parameters.gradients.elements) }
+            if isLast, hasOthers || result.images > 0 { collective.expectGradients(learner.parameters.gradientMemory.elements) }
         }
         var examples: [Example] = []
         for _ in 0..<count {
@@ -104,7 +104,7 @@ extension Trainer {
         var squares = 0.0
         for range in ranges {
             var part = 0.0
-            _ = uk_sum_squares(&exec, store.gradients.base + range.lowerBound, Int64(range.count), scratch.base, &part)
+            _ = uk_sum_squares(&exec, store.gradientMemory.base + range.lowerBound, Int64(range.count), scratch.base, &part)
             squares += part
         }
         let norm = squares.squareRoot() * mean
@@ -119,7 +119,7 @@ extension Trainer {
     /// torch.optim.SGD (decay, then momentum) or torch.optim.AdamW.
     private func move(_ range: Range<Int>, rate: Double, factor: Double, _ exec: inout uk_exec) {
         let store = learner.parameters, start = range.lowerBound, count = Int64(range.count)
-        let weights = store.values.base + start, gradients = store.gradients.base + start
+        let weights = store.values.base + start, gradients = store.gradientMemory.base + start
         let momentum = store.momentum.base + start
         switch options.optimiser {
         case .sgd:

@@ -7,9 +7,9 @@ extension TrainerOptions {
         let datasets = [train, validation].compactMap { $0 }
         let tables = datasets.flatMap(\.inputFiles) + [minedPath].compactMap { $0 }
         for path in [outputPath, checkpointPath, logPath, minedOutputPath] {
-            guard let path, let place = Self.place(path) else { continue }
+            guard let path, let place = FilePath.resolved(path) else { continue }
             let inputs = tables + (path == outputPath ? [] : [initPath].compactMap { $0 })
-            let isInput = inputs.contains { Self.place($0) == place } || datasets.contains { $0.holdsImage(at: place) }
+            let isInput = inputs.contains { FilePath.resolved($0) == place } || datasets.contains { $0.holdsImage(at: place) }
             if isInput { throw .invalidArgument("\(path): this is an input; it is not overwritten") }
         }
     }
@@ -17,14 +17,7 @@ extension TrainerOptions {
     /// Whether what is learnt takes the place of what it began with.
     var replacesInitial: Bool {
         guard let initPath, let outputPath else { return false }
-        return initPath == outputPath || Self.place(initPath).map { $0 == Self.place(outputPath) } ?? false
-    }
-
-    /// nil where there is nothing.
-    private static func place(_ path: String) -> String? {
-        guard let found = realpath(path, nil) else { return nil }
-        defer { free(found) }
-        return String(cString: found)
+        return initPath == outputPath || FilePath.resolved(initPath).map { $0 == FilePath.resolved(outputPath) } ?? false
     }
 
     /// A directory that may not be written is named before hours of training, not after.

@@ -19,7 +19,7 @@ extension Trainer {
         let identity = options.identity(config: start.config.string, trainImages, validationImages)
         var state = TrainingState()
         (state.trainableLayers, state.calibrationImages) = (start.trainableLayers, start.calibrationImages)
-        state.initial = start.initialPrint?.hex
+        state.initialWeights = start.initialFingerprint?.hex
         var mined: HardNegatives?
         if let checkpoint = start.checkpoint {
             state = try CheckpointText.read(
@@ -53,16 +53,14 @@ private struct TrainingStart: ~Copyable {
     /// Of the file at `init_path` as a model.
     let initModel: Fingerprint?
     /// Of all that is in it; nil where it is not there any more, or was replaced by what is learnt.
-    let initialPrint: Fingerprint?
+    let initialFingerprint: Fingerprint?
     let checkpoint: (file: Safetensors, training: UnsafeBufferPointer<UInt8>)?
 
     /// A run that began with other weights is another run.
     func checkInitial(of state: TrainingState, _ options: TrainerOptions) throws(ULDorError) {
-        let mine = initialPrint?.hex
-        guard options.initPath == nil ? state.initial != nil : mine != nil && mine != state.initial else { return }
-        throw .invalidArgument(
-            "\(options.checkpointPath ?? "") is the checkpoint of another run: init is \(state.initial ?? "null") there, "
-                + "\(mine ?? "null") here")
+        let mine = initialFingerprint?.hex
+        guard options.initPath == nil ? state.initialWeights != nil : mine != nil && mine != state.initialWeights else { return }
+        throw CheckpointText.otherRun(options.checkpointPath ?? "", "init", state.initialWeights ?? "null", mine ?? "null")
     }
 }
 
@@ -94,20 +92,20 @@ extension TrainerOptions {
         guard let training = file.training else {
             throw ULDorError(.format, "\(checkpointPath): not a checkpoint: it says nothing of a run")
         }
-        var initialPrint: Fingerprint?
-        if isWriter, let initPath, !replacesInitial, SliceFiles.exists(initPath) {
-            initialPrint = try printOfAll(try open(initPath))
+        var initialFingerprint: Fingerprint?
+        if isWriter, let initPath, !replacesInitial, FilePath.exists(initPath) {
+            initialFingerprint = try fingerprintOfAll(try open(initPath))
         }
         return TrainingStart(
             file: file,
             config: try TrainingConfig(
                 given: config, file: file, isNewNetwork: false, classes: wantedClasses, allocator: allocator),
             initial: nil, report: [], hasNotes: false, trainableLayers: 0, calibrationImages: 0, initModel: nil,
-            initialPrint: initialPrint, checkpoint: (file, training))
+            initialFingerprint: initialFingerprint, checkpoint: (file, training))
     }
 
     /// Names of other networks' tensors count, too.
-    private func printOfAll(_ file: Safetensors) throws(ULDorError) -> Fingerprint { try file.fingerprint { _ in true } }
+    private func fingerprintOfAll(_ file: Safetensors) throws(ULDorError) -> Fingerprint { try file.fingerprint { _ in true } }
 
     private func freshStart() throws(ULDorError) -> TrainingStart {
         var file: Safetensors?
@@ -126,7 +124,7 @@ extension TrainerOptions {
             file: try Safetensors(initial.source, allocator: allocator), config: config, initial: initial,
             report: initial.lines(source: initPath), hasNotes: !initial.notes.isEmpty,
             trainableLayers: trainableLayers ?? (isRandom ? 5 : 3), calibrationImages: calibrationImages ?? (isRandom ? 16 : 0),
-            initModel: initModel, initialPrint: try file.map(printOfAll), checkpoint: nil)
+            initModel: initModel, initialFingerprint: try file.map(fingerprintOfAll), checkpoint: nil)
     }
 
     fileprivate func learnerOptions(layers: Int) -> LearnerOptions {

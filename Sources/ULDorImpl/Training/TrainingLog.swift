@@ -20,7 +20,7 @@ final class TrainingLog {
         self.path = path
         isJSON = path.hasSuffix(".jsonl")
         file = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, 0o666)
-        guard file >= 0 else { throw ULDorError(.io, "\(path): cannot write: \(systemReason(errno))") }
+        guard file >= 0 else { throw failure("write") }
         var status = stat()
         guard fstat(file, &status) == 0, status.st_mode & S_IFMT == S_IFREG else {
             throw ULDorError(.io, "\(path): cannot write: not a regular file")

@@ -27,7 +27,7 @@ final class Collective {
     }
 
     /// The step's last normalisers are summed: gradients (with room for ``tail`` numbers behind them) are next.
-    func await(_ gradients: UnsafeMutableBufferPointer<Float>) { awaited = gradients }
+    func expectGradients(_ gradients: UnsafeMutableBufferPointer<Float>) { awaited = gradients }
 
     /// The gradients that are awaited, and the step's losses with them.
     func sumGradients(_ losses: [Double]) throws(ULDorError) -> [Double] {

@@ -23,7 +23,7 @@ struct TrainingState: Equatable {
     /// Of the file that was there before; nil: none.
     var replacedFile: String?
     /// Of the weights at init_path; nil where there was none.
-    var initial: String?
+    var initialWeights: String?
     /// Length of the log that belongs to this state.
     var logBytes = 0
     /// What the run was begun with, where the options left it open.

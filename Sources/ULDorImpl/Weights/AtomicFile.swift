@@ -16,7 +16,7 @@ final class AtomicFile: ByteSink {
     init(_ path: String) throws(ULDorError) {
         self.path = path
         // Renaming over a symbolic link would replace the link: what it points to is meant.
-        target = Self.resolve(path)
+        target = FilePath.resolved(path) ?? path
         partial = "\(target).partial"
         var status = stat()
         replacesFile = stat(target, &status) == 0
@@ -65,12 +65,6 @@ final class AtomicFile: ByteSink {
     private func failure(_ number: Int32) -> ULDorError {
         discard()
         return ULDorError(.io, "\(path): cannot write: \(systemReason(number))")
-    }
-
-    private static func resolve(_ path: String) -> String {
-        guard let found = realpath(path, nil) else { return path }
-        defer { free(found) }
-        return String(cString: found)
     }
 
     private static func open(_ partial: String, _ path: String) throws(ULDorError) -> Int32 {

@@ -41,7 +41,7 @@ private let two = [
         var gradients: [[Float]] = []
         var features: [[Float]] = [], outputs: [[Float]] = []
         for isSparse in [true, false] {
-            learner.parameters.gradients.elements.update(repeating: 0)
+            learner.parameters.gradients.update(repeating: 0)
             try execution.pass { () throws(ULDorError) in
                 func map(_ shift: Int) throws(ULDorError) -> FeatureMap {
                     try execution.map(1, Swift.max(27 >> shift, 1), Swift.max(27 >> shift, 1), learner.model.pyramid.channels)
@@ -73,7 +73,7 @@ private let two = [
                 features.append(
                     (0..<Pyramid.levels).flatMap { Array(UnsafeBufferPointer(start: output[$0].data, count: output[$0].count)) })
             }
-            gradients.append(Array(learner.parameters.gradients.elements))
+            gradients.append(Array(learner.parameters.gradients))
         }
         #expect(gradients[0].contains { $0 != 0 })
         for pair in [gradients, features, outputs] {
@@ -93,12 +93,12 @@ private let two = [
         var normalisers = Normalisers()
         let together = try learner.addGradients(images, draw) { normalisers = $0 }
         #expect(normalisers.anchors > 256 && normalisers.regions > 0 && normalisers.masks >= 3)
-        let sum = Array(learner.parameters.gradients.elements)
-        learner.parameters.gradients.elements.update(repeating: 0)
+        let sum = Array(learner.parameters.gradients)
+        learner.parameters.gradients.update(repeating: 0)
         var losses = Losses()
         for image in images.reversed() { losses = losses + (try learner.addGradients([image], draw) { $0 = normalisers }) }
         #expect(losses.total == together.total)
-        #expect(Array(learner.parameters.gradients.elements) == sum)
+        #expect(Array(learner.parameters.gradients) == sum)
     }
 
     @Test func validationLosses() throws {
@@ -116,7 +116,7 @@ private let two = [
         let losses = try learner.addGradients([try example(0, height: 64, width: 64, lesions: [])], Learner.Draw())
         #expect(losses.rpnBox == 0 && losses.box == 0 && losses.mask == 0)
         #expect(losses.objectness > 0 && losses.classifier > 0)
-        #expect(learner.parameters.gradients.elements.allSatisfy { $0.isFinite })
+        #expect(learner.parameters.gradients.allSatisfy { $0.isFinite })
     }
 
     @Test func cancelledStepLeavesParameters() throws {
