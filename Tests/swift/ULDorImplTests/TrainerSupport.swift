@@ -50,7 +50,7 @@ final class FakeLearner: Learning {
         for example in examples {
             for place in 0..<parameters.trainedCount {
                 let off = parameters.values.base[place] - Self.target(example.index, place)
-                parameters.gradients.base[place] += off / Float(normalisers.anchors)
+                parameters.gradients[place] += off / Float(normalisers.anchors)
                 losses.objectness += Double(off * off) / 2 / normalisers.anchors
             }
         }
