@@ -2,13 +2,6 @@ import Testing
 
 @testable import ULDorImpl
 
-/// Small random weights of 2 classes, as a detector that learns.
-private func learner(_ options: LearnerOptions = LearnerOptions()) throws -> Learner {
-    let path = "\(#filePath)".split(separator: "/").dropLast(3).joined(separator: "/")
-    let source = try "/\(path)/fixtures/tiny_2class.safetensors".withCString { try ByteSource(path: $0, memoryMap: false) }
-    return try Learner(try Safetensors(source, allocator: .system), config: nil, options: options, allocator: .system)
-}
-
 /// Noise with lesions of a class each; each has a mask that fills its box.
 private func example(_ index: Int, height: Int, width: Int, lesions: [(Box, Int32)]) throws -> Example {
     let size = InputSize(
@@ -32,7 +25,7 @@ private let two = [
 @Suite struct LearnerTests {
     /// The RPN's outputs and gradients at the sampled places alone are those of whole maps.
     @Test func sparseRPN() throws {
-        let learner = try learner(), execution = learner.execution, head = learner.model.rpn
+        let learner = try tinyLearner(), execution = learner.execution, head = learner.model.rpn
         let places = [
             PyramidPlace(level: 0, location: 0), PyramidPlace(level: 0, location: 27 * 3 + 26),
             PyramidPlace(level: 0, location: 1),
@@ -84,7 +77,7 @@ private let two = [
 
     /// A batch's losses and gradients are those of its images with the batch's normalisers.
     @Test func batchIsSumOfImages() throws {
-        let learner = try learner()
+        let learner = try tinyLearner()
         let images = [
             try example(0, height: 96, width: 128, lesions: two), try example(1, height: 70, width: 90, lesions: []),
             try example(2, height: 128, width: 96, lesions: [two[0]]),
@@ -102,7 +95,7 @@ private let two = [
     }
 
     @Test func validationLosses() throws {
-        let learner = try learner()
+        let learner = try tinyLearner()
         let image = try example(0, height: 96, width: 128, lesions: two)
         let draw = Learner.Draw(seed: 3, epoch: 0)
         let training = try learner.addGradients([image], draw), validation = try learner.losses(image, seed: 3)
@@ -112,7 +105,7 @@ private let two = [
 
     /// An image without lesions has no box and no mask loss, and is learnt from.
     @Test func withoutLesions() throws {
-        let learner = try learner()
+        let learner = try tinyLearner()
         let losses = try learner.addGradients([try example(0, height: 64, width: 64, lesions: [])], Learner.Draw())
         #expect(losses.rpnBox == 0 && losses.box == 0 && losses.mask == 0)
         #expect(losses.objectness > 0 && losses.classifier > 0)
@@ -120,7 +113,7 @@ private let two = [
     }
 
     @Test func cancelledStepLeavesParameters() throws {
-        let learner = try learner()
+        let learner = try tinyLearner()
         let before = Array(learner.parameters.values.elements)
         #expect(learner.execution.begin())
         learner.execution.cancel()
@@ -134,7 +127,7 @@ private let two = [
     /// Behind the calibrated norms activations have the mean and the spread that the norms' biases and weights say (from a random start 0
     /// and 1); measured again, the statistics are the same.
     @Test func calibration() throws {
-        let learner = try learner()
+        let learner = try tinyLearner()
         let images = try (0..<3).map { try example($0, height: 64 + 32 * $0, width: 96, lesions: []) }
         try learner.calibrateBatchNorm(images)
         let once = Array(learner.parameters.values.elements)
@@ -235,14 +228,14 @@ private struct Moments {
 
     /// A mined false positive is learnt as class 2 where no lesion overlaps as much, and is no positive for the RPN.
     @Test func minedFalsePositives() throws {
-        let model = try learner().model
+        let model = try tinyLearner().model
         var options = LearnerOptions()
         options.regions = 64
         let selection = SampleSelection(model, options)
         let lesion = Box(x1: 10, y1: 10, x2: 50, y2: 50), mined = Box(x1: 60, y1: 60, x2: 90, y2: 90)
         let near = Box(x1: 12, y1: 12, x2: 52, y2: 52)
         let image = try example(0, height: 96, width: 96, lesions: [(lesion, 1), (mined, 2), (near, 2)])
-        let learner = try learner(), execution = learner.execution
+        let learner = try tinyLearner(), execution = learner.execution
         try execution.pass { () throws(ULDorError) in
             var samples = try selection.room(execution)
             let regions = Regions(boxes: try execution.take(count: 1), scores: try execution.take(count: 1), count: 0)

@@ -9,11 +9,7 @@ import ULDorKernels
     private let file: Safetensors
 
     init() throws {
-        let folder = "/" + #filePath.split(separator: "/").dropLast(3).joined(separator: "/")
-        let source = try "\(folder)/fixtures/training_layers.safetensors".withCString {
-            try ByteSource(path: $0, memoryMap: false)
-        }
-        file = try Safetensors(source, allocator: .system)
+        file = try fixture("training_layers.safetensors")
     }
 
     private func values(_ name: String) throws -> Buffer<Float> {
@@ -131,27 +127,5 @@ import ULDorKernels
         }
         try expectClose([losses.mask], "masks.losses")
         try expectClose(logits.elements, "masks.gradient")
-    }
-
-    private func withSamples(
-        anchors: [AnchorSample] = [], regions: [RegionSample] = [], _ body: (ImageSamples) -> Void
-    ) {
-        var (anchors, regions) = (anchors, regions)
-        // Losses read neither places nor boxes.
-        withUnsafeTemporaryAllocation(of: PyramidPlace.self, capacity: 1) { places in
-            withUnsafeTemporaryAllocation(of: Box.self, capacity: 1) { boxes in
-                anchors.withUnsafeMutableBufferPointer { anchors in
-                    regions.withUnsafeMutableBufferPointer { regions in
-                        guard let place = places.baseAddress, let box = boxes.baseAddress,
-                            let anchor = anchors.baseAddress, let region = regions.baseAddress
-                        else { return }
-                        body(
-                            ImageSamples(
-                                anchors: anchor, anchorCount: anchors.count, places: place, placeCount: 0, boxes: box,
-                                regions: region, regionCount: regions.count, maskCount: regions.count))
-                    }
-                }
-            }
-        }
     }
 }
