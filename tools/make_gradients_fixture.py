@@ -17,13 +17,13 @@ import torchvision_training as reference
 from parity_gradients import norm
 
 FIXTURES = Path(__file__).resolve().parents[1] / "Tests" / "fixtures"
-# Two images of one size, three lesions and none; few samples, so that the file stays small.
-SIZE, LESIONS, LAYERS = (90, 121), [3, 0], 5
+# Two images of one size and one of another, the second without a lesion; few samples, so that the file stays small.
+SIZES, LESIONS, LAYERS = [(90, 121), (90, 121), (70, 64)], [3, 0, 2], 5
 
 
 def main() -> None:
     weights = FIXTURES / "tiny_2class.safetensors"
-    batch = reference.draw(weights, reference.random_batch(2, *SIZE, 3, LESIONS, 2, 3), 5, anchors=64, regions=48)
+    batch = reference.draw(weights, reference.random_batch(SIZES, 3, LESIONS, 2, 3), 5, anchors=64, regions=48)
     for name in [n for n in batch if n.startswith("proposals")]:
         # Only proposals that are drawn matter; the true boxes stand behind them.
         index = name.split(".")[1]

@@ -123,13 +123,13 @@ class Comparison(NamedTuple):
     """Of each of torch's own ways to convolve, if the others set the limit."""
 
 
-def compare(weights: Path, size: int, images: int, seed: int, steps: int, rates: Sequence[float], kinds: List[str]) -> Comparison:
+def compare(weights: Path, sizes: List[int], seed: int, steps: int, rates: Sequence[float], kinds: List[str]) -> Comparison:
     import torch
     import torchvision_training as reference
     import uldor
     import uldor_weights
 
-    batch = reference.draw(weights, reference.random_batch(images, size, size, 3, [2, 0, 3], 2, seed), seed)
+    batch = reference.draw(weights, reference.random_batch([(size, size) for size in sizes], 3, [2, 0, 3], 2, seed), seed)
     single = reference.single_precision(weights, batch)
     double = reference.gradients(weights, batch, torch.float64)
     before, _ = uldor_weights.load(weights)
@@ -170,8 +170,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--arch", nargs="+", default=["resnet18", "resnet50", "resnet101"])
     parser.add_argument("--weights", default="start", choices=["start", "spread"])
-    parser.add_argument("--size", type=int, default=256)
-    parser.add_argument("--batch", type=int, default=2)
+    parser.add_argument("--sizes", type=int, nargs="+", default=[256, 256], help="of a batch's images, in pixels")
     parser.add_argument("--steps", type=int, default=10)
     parser.add_argument("--rates", type=float, nargs="+", default=[1e-3, 1e-4, 1e-5], help="of the steps, largest first")
     parser.add_argument("--seeds", type=int, default=9, help="batches: fewer do not tell what is chance")
@@ -186,7 +185,7 @@ def main() -> int:
           f"batch | {arguments.steps} steps | torch's own | rates |\n|---|---|---|---|---|---|---|---|---|---|")
     for arch in arguments.arch:
         weights = weights_of(arguments.scratch, arch, 2, arguments.weights == "start")
-        runs = [compare(weights, arguments.size, arguments.batch, SEED + seed,
+        runs = [compare(weights, arguments.sizes, SEED + seed,
                         arguments.steps if seed < arguments.step_batches else 0, arguments.rates, arguments.convolutions)
                 for seed in range(arguments.seeds)]
         for line, good in rows(arch, runs, arguments.convolutions):

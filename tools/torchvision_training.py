@@ -2,11 +2,13 @@
 """torchvision's losses, gradients and SGD steps of one batch, with the random draws recorded or replayed. Needs torch.
 
 A batch is a dict of arrays as uldor.run_gradients() takes it: image.i, boxes.i, labels.i, masks.i and, once drawn,
-proposals.i, anchors.i, regions.i. Images of a batch have one size: torchvision pads to the largest, libuldor does not."""
+proposals.i, anchors.i, regions.i. torchvision pads a batch to its largest image, libuldor does not: images of different sizes go
+through torchvision one size after the other, and the losses of each are weighed by its share of the batch's normalisers."""
 from __future__ import annotations
 
+import itertools
 import os
-from typing import Any, Dict, List
+from typing import Any, Dict, List, Tuple
 
 import numpy as np
 import torch
@@ -21,11 +23,11 @@ WAYS = "its own convolutions", "without oneDNN", "channels_last"
 Batch = Dict[str, np.ndarray]
 
 
-def random_batch(count: int, height: int, width: int, slices: int, lesions: List[int], classes: int, seed: int) -> Batch:
-    """Synthetic slices; elliptical lesions on them, of any class, as many as `lesions` says for each image."""
+def random_batch(sizes: List[Tuple[int, int]], slices: int, lesions: List[int], classes: int, seed: int) -> Batch:
+    """Synthetic slices of these heights and widths; elliptical lesions on them, of any class, as many as `lesions` says for each."""
     random = np.random.default_rng(seed)
     batch: Batch = {}
-    for i in range(count):
+    for i, (height, width) in enumerate(sizes):
         batch[f"image.{i}"] = ct_like(height, width, slices, seed + i)[None].astype(np.float32)
         number = lesions[i % len(lesions)]
         sides = random.uniform(0.08, 0.35, (number, 2)) * min(height, width)
@@ -54,36 +56,61 @@ def load(path: str | os.PathLike, dtype: torch.dtype, trainable_layers: int) -> 
 
 
 class _Recorder:
-    """A sampler that keeps what it draws."""
+    """A sampler that keeps what it draws, image after image."""
 
     def __init__(self, sampler: Any) -> None:
         self.sampler, self.drawn = sampler, []
 
     def __call__(self, labels: List[Tensor]) -> Any:
         positive, negative = self.sampler(labels)
-        self.drawn = [torch.where(p | n)[0] for p, n in zip(positive, negative)]
+        self.drawn += [torch.where(p | n)[0] for p, n in zip(positive, negative)]
         return positive, negative
 
 
-def _replay(batch: Batch, name: str) -> Any:
-    def sample(labels: List[Tensor]) -> Any:
+class _Replay:
+    """A sampler that draws what the batch says, for the images of the parts in turn."""
+
+    def __init__(self, batch: Batch, name: str) -> None:
+        self.drawn = [torch.from_numpy(batch[f"{name}.{i}"].astype(np.int64)) for i in range(count(batch))]
+        self.next = 0
+        self.positive: List[int] = []
+
+    def __call__(self, labels: List[Tensor]) -> Any:
         positive, negative = [], []
-        for i, own in enumerate(labels):
+        for own in labels:
             drawn = torch.zeros_like(own, dtype=torch.bool)
-            drawn[torch.from_numpy(batch[f"{name}.{i}"].astype(np.int64))] = True
+            drawn[self.drawn[self.next % len(self.drawn)]] = True
+            self.next += 1
             positive.append((drawn & (own >= 1)).to(torch.uint8))
             negative.append((drawn & (own == 0)).to(torch.uint8))
+        self.positive += [int(one.sum()) for one in positive]
         return positive, negative
-    return sample
 
 
-def _forward(model: MaskRCNN, batch: Batch) -> Dict[str, Tensor]:
+def _parts(batch: Batch) -> List[List[int]]:
+    """Neighbours of one size: what goes through torchvision together."""
+    return [list(part) for _, part in itertools.groupby(range(count(batch)), lambda i: batch[f"image.{i}"].shape)]
+
+
+def _forward(model: MaskRCNN, batch: Batch, part: List[int]) -> Dict[str, Tensor]:
     dtype = next(model.parameters()).dtype
-    images = [torch.from_numpy(batch[f"image.{i}"][0]).to(dtype) for i in range(count(batch))]
+    images = [torch.from_numpy(batch[f"image.{i}"][0]).to(dtype) for i in part]
     targets = [{"boxes": torch.from_numpy(batch[f"boxes.{i}"]).to(dtype),
                 "labels": torch.from_numpy(batch[f"labels.{i}"]).long(),
-                "masks": torch.from_numpy(batch[f"masks.{i}"]).to(torch.uint8)} for i in range(count(batch))]
+                "masks": torch.from_numpy(batch[f"masks.{i}"]).to(torch.uint8)} for i in part]
     return model(images, targets)
+
+
+def _losses(model: MaskRCNN, batch: Batch) -> Dict[str, Tensor]:
+    """Of the whole batch: each of a part's is a mean over its samples, with as many of the batch's as it has."""
+    parts, masks = [], model.roi_heads.fg_bg_sampler.positive
+    for part in _parts(batch):
+        before = len(masks)
+        losses = _forward(model, batch, part)
+        anchors, regions = (sum(len(batch[f"{name}.{i}"]) for i in part) for name in ("anchors", "regions"))
+        parts.append((losses, dict(zip(LOSSES, (anchors, anchors, regions, regions, sum(masks[before:]))))))
+    total = {name: max(sum(samples[name] for _, samples in parts), 1) for name in LOSSES}
+    return {name: sum(losses[name] * (samples[name] / total[name]) for losses, samples in parts) for name in LOSSES}
 
 
 def draw(path: str | os.PathLike, batch: Batch, seed: int, anchors: int = 256, regions: int = 512) -> Batch:
@@ -98,13 +125,14 @@ def draw(path: str | os.PathLike, batch: Batch, seed: int, anchors: int = 256, r
     own = model.rpn.filter_proposals
 
     def keep(*arguments: Any) -> Any:
-        nonlocal proposals
-        proposals, scores = own(*arguments)
-        return proposals, scores
+        found, scores = own(*arguments)
+        proposals.extend(found)
+        return found, scores
 
     model.rpn.filter_proposals = keep
     with torch.no_grad():
-        _forward(model, batch)
+        for part in _parts(batch):
+            _forward(model, batch, part)
     drawn = dict(batch)
     for i in range(count(batch)):
         drawn[f"proposals.{i}"] = proposals[i].numpy().astype(np.float32)
@@ -129,14 +157,14 @@ def gradients(path: str | os.PathLike, batch: Batch, dtype: torch.dtype, trainab
     model = load(path, dtype, trainable_layers).to(memory_format=memory_format)
     batch_images = model.transform.batch_images
     model.transform.batch_images = lambda *a, **k: batch_images(*a, **k).contiguous(memory_format=memory_format)
-    model.rpn.fg_bg_sampler, model.roi_heads.fg_bg_sampler = _replay(batch, "anchors"), _replay(batch, "regions")
-    model.rpn.filter_proposals = lambda *_: (
-        [torch.from_numpy(batch[f"proposals.{i}"]).to(dtype) for i in range(count(batch))], None)
+    model.rpn.fg_bg_sampler, model.roi_heads.fg_bg_sampler = _Replay(batch, "anchors"), _Replay(batch, "regions")
+    proposals = itertools.cycle([torch.from_numpy(batch[f"proposals.{i}"]).to(dtype) for i in range(count(batch))])
+    model.rpn.filter_proposals = lambda _, __, sizes, ___: ([next(proposals) for _ in sizes], None)
     trained = {name: p for name, p in model.named_parameters() if p.requires_grad}
     optimiser = torch.optim.SGD(trained.values(), lr=rate, momentum=momentum, weight_decay=decay)
     for _ in range(max(steps, 1)):
         optimiser.zero_grad()
-        losses = _forward(model, batch)
+        losses = _losses(model, batch)
         sum(losses.values()).backward()
         if steps:
             optimiser.step()

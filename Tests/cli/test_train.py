@@ -1,5 +1,6 @@
 """`uldor train`: a data set becomes weights; interrupted, with bad data, with files that cannot be written."""
 
+import random
 import re
 import shutil
 import signal
@@ -10,6 +11,7 @@ import xml.etree.ElementTree as xml
 import pytest
 
 import training_data
+from safetensors_bytes import tensors
 
 SHORT = ["--arch", training_data.SMALL, "--epochs", "2", "--lr", "0.005", "--proposals", "100", "--calibration-images", "4"]
 
@@ -99,6 +101,46 @@ def test_interrupted(tool, folder, whole, tmp_path):
     assert process.returncode == 0 or train(tool, folder, out).returncode == 0
     assert interrupted > 0 and out.read_bytes() == whole.read_bytes()
     assert not list(tmp_path.glob("*.partial"))
+
+
+def test_killed(tool, folder, whole, tmp_path):
+    """kill -9 at random moments, 20 times and until some met a run half-way: what stands is whole, and the same command ends with the
+    bytes and the log's lines of the run that nothing stopped."""
+    moments, kills, halves, begun = random.Random(9), 0, 0, time.monotonic()
+    command = [str(tool.binary), "train", "--data", str(folder), *SHORT, "--checkpoint-steps", "1"]
+    run = subprocess.run([*command, "--out", str(tmp_path / "timed")], capture_output=True)
+    assert run.returncode == 0, run.stderr
+    longest = time.monotonic() - begun
+    out = tmp_path / "0" / "w.safetensors"
+    out.parent.mkdir()
+    while kills < 20 or (halves < 5 and kills < 200):
+        process = subprocess.Popen([*command, "--out", str(out)], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        try:
+            process.wait(moments.uniform(0, longest))
+        except subprocess.TimeoutExpired:
+            process.kill()
+        errors = process.communicate()[1]
+        assert process.returncode in (0, -signal.SIGKILL), errors
+        kills += process.returncode != 0
+        checkpoint = out.with_name("w.safetensors.checkpoint")
+        halves += process.returncode != 0 and checkpoint.exists()
+        for file in (out, checkpoint):
+            assert not file.exists() or tensors(file)  # every byte that the header tells of is there
+        if process.returncode == 0 or (kills >= 20 and halves >= 5):
+            done = train(tool, folder, out)
+            assert done.returncode == 0 and out.read_bytes() == whole.read_bytes(), done.stderr
+            assert steps(out) == steps(whole)
+            assert not list(out.parent.glob("*.partial"))
+            out = tmp_path / str(len(list(tmp_path.iterdir()))) / "w.safetensors"
+            out.parent.mkdir()
+    assert halves >= 5
+
+
+def steps(out):
+    """What a log tells of each step, but the time."""
+    lines = [line.split(",") for line in out.with_name(f"{out.name}.csv").read_text().splitlines()]
+    kept = [index for index, name in enumerate(lines[0]) if name != "images_per_second"]
+    return [[line[index] for index in kept] for line in lines]
 
 
 @pytest.mark.parametrize("arguments, message", [

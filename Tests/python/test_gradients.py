@@ -100,21 +100,17 @@ def test_finite_differences(weights, batch, tmp_path):
         return float(uldor.run_gradients(changed, batch, trainable_layers=0, exact=True)["losses"].astype(float).sum())
 
     gradients = uldor.run_gradients(weights, batch, trainable_layers=5, exact=True)
-    wrong, unseen = {}, []
+    wrong = {}
     for name, gradient in gradients.items():
         size = parity_gradients.norm(gradient)
         if name == "losses":
             continue
-        if size == 0:
-            unseen.append(name)
-            continue
+        assert size > 0, name
         direction = gradient.astype(float) / size
-        # A thousandth of the losses: far above float32's rounding of them, and short of most kinks.
-        step = min(5e-3 / size, 0.02 * parity_gradients.norm(tensors[name]) + 1e-3)
+        # Far above float32's rounding of the losses, and short of most kinks.
+        step = min(5e-4 / size, 2e-4 * parity_gradients.norm(tensors[name]) + 1e-3)
         slopes = [(loss(name, h * direction) - loss(name, -h * direction)) / (2 * h) for h in (step, step / 2)]
         slope = (4 * slopes[1] - slopes[0]) / 3
         if abs(slope - size) > 0.02 * size:
             wrong[name] = slope / size
     assert not wrong
-    # Nothing of this batch is sampled from P5.
-    assert sorted(unseen) == ["backbone.fpn.layer_blocks.3.0.bias", "backbone.fpn.layer_blocks.3.0.weight"]
