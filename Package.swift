@@ -5,7 +5,11 @@ import PackageDescription
 
 let openmp = Context.environment["ULDOR_OPENMP_DIR"] ?? "/usr/lib/llvm-14/lib"
 
-let c: [CSetting] = [.unsafeFlags(["-std=c17", "-Wall", "-Wextra", "-Werror", "-fvisibility=hidden", "-fno-math-errno"])]
+// Optimised in debug builds, too: what is tested is what is shipped.
+let c: [CSetting] = [
+    .unsafeFlags(["-std=c17", "-Wall", "-Wextra", "-Werror", "-fvisibility=hidden", "-fno-math-errno"]),
+    .unsafeFlags(["-O2"], .when(configuration: .debug)),
+]
 // Swift's clang parses the OpenMP pragma; Debian's libomp is linked below (docs/threading.md).
 let withOpenMP: [CSetting] = c + [.unsafeFlags(["-fopenmp"])]
 #if arch(x86_64)
@@ -35,7 +39,9 @@ let package = Package(
         .target(name: "ULDorPNG", cSettings: c, linkerSettings: [.linkedLibrary("png16")]),
         .target(name: "ULDorImpl", dependencies: ["ULDorKernels", "ULDorJSON", "ULDorPNG"]),
         .target(name: "ULDorC", dependencies: ["CULDor", "ULDorImpl"]),
-        .testTarget(name: "ULDorKernelsTests", dependencies: ["ULDorKernels"], path: "Tests/swift/ULDorKernelsTests"),
+        .testTarget(
+            name: "ULDorKernelsTests", dependencies: ["ULDorKernels"], path: "Tests/swift/ULDorKernelsTests",
+            swiftSettings: [.unsafeFlags(["-O"], .when(configuration: .debug))]),
         .testTarget(name: "ULDorImplTests", dependencies: ["ULDorImpl"], path: "Tests/swift/ULDorImplTests"),
     ],
     swiftLanguageModes: [.v6],

@@ -87,6 +87,14 @@ class _Replay:
         return positive, negative
 
 
+def _replay(model: MaskRCNN, batch: Batch) -> None:
+    """The model takes the batch's draws and proposals for its own."""
+    dtype = next(model.parameters()).dtype
+    model.rpn.fg_bg_sampler, model.roi_heads.fg_bg_sampler = _Replay(batch, "anchors"), _Replay(batch, "regions")
+    proposals = itertools.cycle([torch.from_numpy(batch[f"proposals.{i}"]).to(dtype) for i in range(count(batch))])
+    model.rpn.filter_proposals = lambda _, __, sizes, ___: ([next(proposals) for _ in sizes], None)
+
+
 def _parts(batch: Batch) -> List[List[int]]:
     """Neighbours of one size: what goes through torchvision together."""
     return [list(part) for _, part in itertools.groupby(range(count(batch)), lambda i: batch[f"image.{i}"].shape)]
@@ -157,9 +165,7 @@ def gradients(path: str | os.PathLike, batch: Batch, dtype: torch.dtype, trainab
     model = load(path, dtype, trainable_layers).to(memory_format=memory_format)
     batch_images = model.transform.batch_images
     model.transform.batch_images = lambda *a, **k: batch_images(*a, **k).contiguous(memory_format=memory_format)
-    model.rpn.fg_bg_sampler, model.roi_heads.fg_bg_sampler = _Replay(batch, "anchors"), _Replay(batch, "regions")
-    proposals = itertools.cycle([torch.from_numpy(batch[f"proposals.{i}"]).to(dtype) for i in range(count(batch))])
-    model.rpn.filter_proposals = lambda _, __, sizes, ___: ([next(proposals) for _ in sizes], None)
+    _replay(model, batch)
     trained = {name: p for name, p in model.named_parameters() if p.requires_grad}
     optimiser = torch.optim.SGD(trained.values(), lr=rate, momentum=momentum, weight_decay=decay)
     for _ in range(max(steps, 1)):
@@ -173,3 +179,23 @@ def gradients(path: str | os.PathLike, batch: Batch, dtype: torch.dtype, trainab
         value = parameter if steps else (parameter.grad if parameter.grad is not None else torch.zeros_like(parameter))
         result[name] = value.detach().numpy()
     return result
+
+
+def rpn_units(path: str | os.PathLike, batch: Batch, dtype: torch.dtype) -> Dict[str, np.ndarray]:
+    """By P2...P6, what the ReLU of the RPN's convolution gets at the places of which an anchor is drawn; for images of one size."""
+    model = load(path, dtype, 0)
+    _replay(model, batch)
+    maps: List[Tensor] = []
+    model.rpn.head.conv[0][0].register_forward_hook(lambda _, __, output: maps.append(output.clone()))
+    with torch.no_grad():
+        _losses(model, batch)
+    found, first = {}, 0
+    for level, units in enumerate(maps, 2):
+        end = first + units.shape[2] * units.shape[3] * model.rpn.anchor_generator.num_anchors_per_location()[0]
+        at = []
+        for i, own in enumerate(units.flatten(2)):
+            drawn = batch[f"anchors.{i}"].astype(np.int64)
+            places = np.unique(drawn[(drawn >= first) & (drawn < end)] - first) * own.shape[1] // (end - first)
+            at.append(own[:, np.unique(places)].flatten())
+        found[f"P{level}"], first = torch.cat(at).numpy(), end
+    return found

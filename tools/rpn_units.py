@@ -1,0 +1,45 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Why a batch's gradients are beyond the limit of parity_gradients.py now and then: how near to 0 a ReLU's inputs are, beside
+what float32 rounds them by. Of the RPN, which looks at few places: of a level whose nearest unit is within that rounding, one
+implementation may cut off what another does not, and the parameters behind it differ by a step. Needs torch.
+
+    python tools/rpn_units.py --arch resnet50 --seeds 9
+"""
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+
+from parity_gradients import ROOT, distances
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--arch", default="resnet50")
+    parser.add_argument("--size", type=int, default=256)
+    parser.add_argument("--seeds", type=int, default=9, help="batches, those of parity_gradients.py")
+    parser.add_argument("--scratch", type=Path, default=ROOT / "build" / "parity")
+    arguments = parser.parse_args()
+    import torch
+    import torchvision_training as reference
+    import uldor
+    from parity_reference import SEED, weights_of
+
+    weights = weights_of(arguments.scratch, arguments.arch, 2, True)
+    print("| batch | level | nearest unit to 0 | float32's error (rms) | ratio of the level's bias in the pyramid |\n|---|---|---|---|---|")
+    for seed in range(arguments.seeds):
+        batch = reference.draw(weights, reference.random_batch([(arguments.size,) * 2] * 2, 3, [2, 0, 3], 2, SEED + seed), SEED + seed)
+        double, single = (reference.rpn_units(weights, batch, dtype) for dtype in (torch.float64, torch.float32))
+        found = distances(uldor.run_gradients(weights, batch), reference.single_precision(weights, batch),
+                          reference.gradients(weights, batch, torch.float64))
+        for index, level in enumerate(("P2", "P3", "P4", "P5")):
+            error = np.sqrt(np.mean((single[level] - double[level]) ** 2))
+            print(f"| {seed} | {level} | {np.abs(double[level]).min():.1e} | {error:.1e} | "
+                  f"{found[f'backbone.fpn.layer_blocks.{index}.0.bias'].ratio:.2f} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()
