@@ -3,79 +3,27 @@ import ULDorKernels
 
 @testable import ULDorImpl
 
-/// A layer's sizes.
-private struct Shape: CustomTestStringConvertible, Sendable {
-    var batch = 1
-    var height, width, channels, out, kernel: Int
-    var stride = 1
-    var hasNorm = false
-
-    var testDescription: String {
-        "\(batch)x\(height)x\(width)x\(channels) -> \(out), \(kernel)x\(kernel)/\(stride)\(hasNorm ? " norm" : "")"
-    }
-}
-
-/// A layer with weights of its own. Those of the network's tensors lend it room.
-private struct Layer {
-    let store: ParameterStore
-    let weight, bias: ParameterStore.Tensor
-    let layer: Convolution
-
-    init(_ shape: Shape, isTransposed: Bool = false) throws {
-        let file = try fixture("tiny_2class.safetensors")
-        let store = try ParameterStore(file, trainableLayers: 5, allocator: .system)
-        let (channels, out, kernel) = (shape.channels, shape.out, shape.kernel)
-        let weight = try store.add("w", dims: isTransposed ? [channels, out, 2, 2] : [out, channels, kernel, kernel])
-        let vectors = try ["bias", "norm.weight", "norm.bias", "norm.mean", "norm.var"].map { try store.add($0, dims: [out]) }
-        var random = SeededGenerator(1)
-        for index in 0..<store.trainedCount { store.values.base[index] = Float(random.uniform(-1...1)) }
-        for index in 0..<out { store.pointer(vectors[4])[index] = Float(random.uniform(0.2...3)) }
-        var norm: FrozenNorm?
-        if shape.hasNorm {
-            norm = try FrozenNorm(
-                store, weight: vectors[1], bias: vectors[2], mean: vectors[3], variance: vectors[4], eps: 1e-5,
-                allocator: .system)
-        }
-        let learned = LearnedWeights(
-            store, weights: weight, bias: norm == nil ? vectors[0] : nil, norm: norm, isTransposed: isTransposed)
-        layer = Convolution(
-            channels: channels, outChannels: out, kernel: isTransposed ? 1 : kernel,
-            stride: isTransposed ? 1 : shape.stride, places: isTransposed ? 4 : 1, learned: learned)
-        (self.store, self.weight, bias) = (store, weight, vectors[0])
-    }
-
-    func values(_ tensor: ParameterStore.Tensor) -> UnsafeMutableBufferPointer<Float> {
-        UnsafeMutableBufferPointer(start: store.pointer(tensor), count: tensor.count)
-    }
-
-    func gradient(_ tensor: ParameterStore.Tensor) -> [Float] {
-        Array(store.gradients[tensor.offset..<tensor.offset + tensor.count])
-    }
-}
-
 private func execution(isExact: Bool = true) -> Execution {
     Execution(allocator: .system, table: uk_table_for(0)!, threads: 2, isExact: isExact, isGentle: true, progress: nil)
 }
 
-private func array(_ map: FeatureMap) -> [Float] { Array(UnsafeBufferPointer(start: map.data, count: map.count)) }
-
 /// Each layer's backward pass beside central differences of its own forward pass, both as the network runs them.
 @Suite struct FiniteDifferenceTests {
     private static let shapes = [
-        Shape(batch: 2, height: 5, width: 4, channels: 5, out: 7, kernel: 1),
-        Shape(height: 5, width: 4, channels: 6, out: 3, kernel: 1, stride: 2, hasNorm: true),
-        Shape(batch: 2, height: 5, width: 4, channels: 3, out: 5, kernel: 3, hasNorm: true),
-        Shape(height: 6, width: 7, channels: 5, out: 3, kernel: 3, stride: 2),
+        LayerShape(batch: 2, height: 5, width: 4, channels: 5, out: 7, kernel: 1),
+        LayerShape(height: 5, width: 4, channels: 6, out: 3, kernel: 1, stride: 2, hasNorm: true),
+        LayerShape(batch: 2, height: 5, width: 4, channels: 3, out: 5, kernel: 3, hasNorm: true),
+        LayerShape(height: 6, width: 7, channels: 5, out: 3, kernel: 3, stride: 2),
         // The stem's, with a border of zeros.
-        Shape(height: 9, width: 8, channels: 3, out: 2, kernel: 7, stride: 2, hasNorm: true),
+        LayerShape(height: 9, width: 8, channels: 3, out: 2, kernel: 7, stride: 2, hasNorm: true),
         // Fully connected.
-        Shape(batch: 9, height: 1, width: 1, channels: 17, out: 11, kernel: 1),
+        LayerShape(batch: 9, height: 1, width: 1, channels: 17, out: 11, kernel: 1),
         // By Winograd's algorithm, where sums need not be exact.
-        Shape(height: 32, width: 32, channels: 16, out: 16, kernel: 3, hasNorm: true),
+        LayerShape(height: 32, width: 32, channels: 16, out: 16, kernel: 3, hasNorm: true),
     ]
 
-    @Test(arguments: shapes, [false, true]) private func convolution(_ shape: Shape, isExact: Bool) throws {
-        let layer = try Layer(shape), execution = execution(isExact: isExact)
+    @Test(arguments: shapes, [false, true]) func convolution(_ shape: LayerShape, isExact: Bool) throws {
+        let layer = try SingleLayer(shape), execution = execution(isExact: isExact)
         let (height, width) = (layer.layer.outputSize(shape.height), layer.layer.outputSize(shape.width))
         let x = Numbers(shape.batch * shape.height * shape.width * shape.channels, seed: 2)
         let y = Numbers(shape.batch * height * width * shape.out, seed: 0)
@@ -97,7 +45,7 @@ private func array(_ map: FeatureMap) -> [Float] { Array(UnsafeBufferPointer(sta
     }
 
     @Test(arguments: [false, true]) func transposedConvolution(isExact: Bool) throws {
-        let layer = try Layer(Shape(height: 3, width: 4, channels: 5, out: 6, kernel: 2), isTransposed: true)
+        let layer = try SingleLayer(LayerShape(height: 3, width: 4, channels: 5, out: 6, kernel: 2), isTransposed: true)
         let execution = execution(isExact: isExact)
         let x = Numbers(2 * 12 * 5, seed: 2), y = Numbers(2 * 48 * 6, seed: 0)
         let wanted = Numbers(y.count, seed: 3), back = Numbers(x.count, seed: 0)
@@ -117,7 +65,7 @@ private func array(_ map: FeatureMap) -> [Float] { Array(UnsafeBufferPointer(sta
 
     /// No unit changes sign within a step.
     @Test func relu() throws {
-        let layer = try Layer(Shape(height: 3, width: 4, channels: 2, out: 3, kernel: 3)), execution = execution()
+        let layer = try SingleLayer(LayerShape(height: 3, width: 4, channels: 2, out: 3, kernel: 3)), execution = execution()
         let x = Numbers(24, seed: 5), y = Numbers(36, seed: 0), wanted = Numbers(36, seed: 3), back = Numbers(24, seed: 0)
         let slopes = Numbers(36, seed: 3), step: Float = 1 / 256
         func forward(relu: Bool) throws {
@@ -173,10 +121,7 @@ private func array(_ map: FeatureMap) -> [Float] { Array(UnsafeBufferPointer(sta
             let maps = zip(maps, sizes).map { $0.map(1, $1.0, $1.1) }
             return BackboneFeatures(c2: maps[0], c3: maps[1], c4: maps[2], c5: maps[3])
         }
-        func levels(_ maps: [Numbers]) -> Pyramid {
-            let maps = zip(maps, sizes + [(1, 1)]).map { $0.map(1, $1.0, $1.1) }
-            return Pyramid(p2: maps[0], p3: maps[1], p4: maps[2], p5: maps[3], p6: maps[4])
-        }
+        func levels(_ maps: [Numbers]) -> Pyramid { Pyramid(maps, sizes + [(1, 1)]) }
         func loss() throws -> Double {
             try execution.pass { () throws(ULDorError) in try pyramid.forward(features(x), into: levels(y), execution) }
             return (0..<Pyramid.levels).reduce(0) { $0 + wanted[$1].loss(of: levels(y)[$1]) }
@@ -212,19 +157,15 @@ private func array(_ map: FeatureMap) -> [Float] { Array(UnsafeBufferPointer(sta
         let x = sizes.enumerated().map { Numbers($1.0 * $1.1 * 2, seed: UInt64($0)) }
         let back = x.map { Numbers($0.count, seed: 0) }, y = Numbers(boxes.count * 9 * 2, seed: 0),
             wanted = Numbers(y.count, seed: 9)
-        func pyramid(_ maps: [Numbers]) -> Pyramid {
-            let maps = zip(maps, sizes).map { $0.map(1, $1.0, $1.1) }
-            return Pyramid(p2: maps[0], p3: maps[1], p4: maps[2], p5: maps[3], p6: maps[4])
-        }
         for map in back { map.values.update(repeating: 0) }
         let slopes = wanted.map(boxes.count, 3, 3)
         try execution.pass { () throws(ULDorError) in
-            try pooler.backward(slopes, boxes, count: boxes.count, to: pyramid(back), execution)
+            try pooler.backward(slopes, boxes, count: boxes.count, to: Pyramid(back, sizes), execution)
         }
         for level in 0..<4 {
             try expectDifferences("P\(level + 2)", of: x[level].values, are: Array(back[level].values)) {
                 try execution.pass { () throws(ULDorError) in
-                    try pooler.forward(pyramid(x), boxes, into: y.map(boxes.count, 3, 3), execution)
+                    try pooler.forward(Pyramid(x, sizes), boxes, into: y.map(boxes.count, 3, 3), execution)
                 }
                 return wanted.loss(of: y.map(boxes.count, 3, 3))
             }

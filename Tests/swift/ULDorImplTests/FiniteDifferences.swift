@@ -27,6 +27,14 @@ final class Numbers {
     }
 }
 
+extension Pyramid {
+    /// Of one image; heights and widths of P2...P6.
+    init(_ maps: [Numbers], _ sizes: [(Int, Int)]) {
+        let maps = zip(maps, sizes).map { $0.map(1, $1.0, $1.1) }
+        self.init(p2: maps[0], p3: maps[1], p4: maps[2], p5: maps[3], p6: maps[4])
+    }
+}
+
 /// Central differences of `loss` as single `values` change are their `gradient`, within `limit` of its largest: of all where they
 /// are few, else of some. A `step` of order 1 is exact for what is linear, and far above float32's rounding.
 func expectDifferences(
