@@ -36,6 +36,8 @@ def main() -> None:
         found = distances(uldor.run_gradients(weights, batch), reference.single_precision(weights, batch),
                           reference.gradients(weights, batch, torch.float64))
         for index, level in enumerate(("P2", "P3", "P4", "P5")):
+            if not len(double[level]):
+                continue
             error = np.sqrt(np.mean((single[level] - double[level]) ** 2))
             print(f"| {seed} | {level} | {np.abs(double[level]).min():.1e} | {error:.1e} | "
                   f"{found[f'backbone.fpn.layer_blocks.{index}.0.bias'].ratio:.2f} |", flush=True)
