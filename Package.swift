@@ -5,7 +5,7 @@ import PackageDescription
 
 let openmp = Context.environment["ULDOR_OPENMP_DIR"] ?? "/usr/lib/llvm-14/lib"
 
-// Optimised in debug builds, too: what is tested is what is shipped.
+// C is optimised in debug builds, too: the kernels that are tested are those that are shipped.
 let c: [CSetting] = [
     .unsafeFlags(["-std=c17", "-Wall", "-Wextra", "-Werror", "-fvisibility=hidden", "-fno-math-errno"]),
     .unsafeFlags(["-O2"], .when(configuration: .debug)),
@@ -39,6 +39,7 @@ let package = Package(
         .target(name: "ULDorPNG", cSettings: c, linkerSettings: [.linkedLibrary("png16")]),
         .target(name: "ULDorImpl", dependencies: ["ULDorKernels", "ULDorJSON", "ULDorPNG"]),
         .target(name: "ULDorC", dependencies: ["CULDor", "ULDorImpl"]),
+        // Optimised: its references are loops over millions of values, a tenth of the time.
         .testTarget(
             name: "ULDorKernelsTests", dependencies: ["ULDorKernels"], path: "Tests/swift/ULDorKernelsTests",
             swiftSettings: [.unsafeFlags(["-O"], .when(configuration: .debug))]),

@@ -7,8 +7,10 @@ VENV=${VENV:-.venv}
 SWIFT=${SWIFT:-swift}
 suites=${ONLY:-swift abi asan cli python wheel install}
 total_passed=0 total_failed=0 total_skipped=0
-log=$(mktemp)
-trap 'rm -f "$log"' EXIT
+log=$(mktemp) building=
+trap 'kill $building 2>/dev/null; rm -f "$log"' EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
 
 # count NAME STATUS PASSED FAILED SKIPPED: a suite that fails without saying so counts as one failure.
 count() {
@@ -58,9 +60,10 @@ for suite in $suites; do
     case $suite in
     swift)
         # Meanwhile, as both are mostly one compiler: the sanitized library. Its errors are told by its suite.
-        case " $suites " in *" asan "*) make --no-print-directory asan >/dev/null 2>&1 & esac
+        case " $suites " in *" asan "*) make --no-print-directory asan >/dev/null 2>&1 & building=$! ;; esac
         run_swift
-        wait ;;
+        wait
+        building= ;;
     abi) run_counted abi make --no-print-directory -C Tests/abi check LIB=../../build/lib ONLY= ;;
     asan)
         if make --no-print-directory asan >"$log" 2>&1; then

@@ -112,6 +112,13 @@ def torch_steps(weights: Path, batch: Arrays, before: Arrays, steps: int, rates:
     return found
 
 
+def random_batch(weights: Path, sizes: List[int], seed: int) -> Arrays:
+    """Images with 2, 0 and 3 lesions in turn, and torchvision's draws of them."""
+    import torchvision_training as reference
+
+    return reference.draw(weights, reference.random_batch([(size, size) for size in sizes], 3, [2, 0, 3], 2, seed), seed)
+
+
 class Comparison(NamedTuple):
     """Of one batch."""
     losses: Dict[str, float]
@@ -129,7 +136,7 @@ def compare(weights: Path, sizes: List[int], seed: int, steps: int, rates: Seque
     import uldor
     import uldor_weights
 
-    batch = reference.draw(weights, reference.random_batch([(size, size) for size in sizes], 3, [2, 0, 3], 2, seed), seed)
+    batch = random_batch(weights, sizes, seed)
     single = reference.single_precision(weights, batch)
     double = reference.gradients(weights, batch, torch.float64)
     before, _ = uldor_weights.load(weights)

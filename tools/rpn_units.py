@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Why a batch's gradients are beyond the limit of parity_gradients.py now and then: how near to 0 a ReLU's inputs are, beside
-what float32 rounds them by. Of the RPN, which looks at few places: of a level whose nearest unit is within that rounding, one
-implementation may cut off what another does not, and the parameters behind it differ by a step. Needs torch.
+"""How near to 0 the inputs of the RPN's ReLU are, beside what float32 rounds them by: where the nearest one is within that, one
+implementation may cut off what another does not, and the gradients behind it differ by a step. Batches are those of
+parity_gradients.py; what it says of the parameter that is nearest, the bias of the level in the pyramid, stands beside it. Needs torch.
 
     python tools/rpn_units.py --arch resnet50 --seeds 9
 """
@@ -13,14 +13,14 @@ from pathlib import Path
 
 import numpy as np
 
-from parity_gradients import ROOT, distances
+from parity_gradients import ROOT, distances, random_batch
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--arch", default="resnet50")
     parser.add_argument("--size", type=int, default=256)
-    parser.add_argument("--seeds", type=int, default=9, help="batches, those of parity_gradients.py")
+    parser.add_argument("--seeds", type=int, default=9, help="batches")
     parser.add_argument("--scratch", type=Path, default=ROOT / "build" / "parity")
     arguments = parser.parse_args()
     import torch
@@ -31,7 +31,7 @@ def main() -> None:
     weights = weights_of(arguments.scratch, arguments.arch, 2, True)
     print("| batch | level | nearest unit to 0 | float32's error (rms) | ratio of the level's bias in the pyramid |\n|---|---|---|---|---|")
     for seed in range(arguments.seeds):
-        batch = reference.draw(weights, reference.random_batch([(arguments.size,) * 2] * 2, 3, [2, 0, 3], 2, SEED + seed), SEED + seed)
+        batch = random_batch(weights, [arguments.size] * 2, SEED + seed)
         double, single = (reference.rpn_units(weights, batch, dtype) for dtype in (torch.float64, torch.float32))
         found = distances(uldor.run_gradients(weights, batch), reference.single_precision(weights, batch),
                           reference.gradients(weights, batch, torch.float64))

@@ -71,16 +71,14 @@ class _Replay:
     """A sampler that draws what the batch says, for the images of the parts in turn."""
 
     def __init__(self, batch: Batch, name: str) -> None:
-        self.drawn = [torch.from_numpy(batch[f"{name}.{i}"].astype(np.int64)) for i in range(count(batch))]
-        self.next = 0
+        self.drawn = itertools.cycle([torch.from_numpy(batch[f"{name}.{i}"].astype(np.int64)) for i in range(count(batch))])
         self.positive: List[int] = []
 
     def __call__(self, labels: List[Tensor]) -> Any:
         positive, negative = [], []
         for own in labels:
             drawn = torch.zeros_like(own, dtype=torch.bool)
-            drawn[self.drawn[self.next % len(self.drawn)]] = True
-            self.next += 1
+            drawn[next(self.drawn)] = True
             positive.append((drawn & (own >= 1)).to(torch.uint8))
             negative.append((drawn & (own == 0)).to(torch.uint8))
         self.positive += [int(one.sum()) for one in positive]
@@ -183,19 +181,20 @@ def gradients(path: str | os.PathLike, batch: Batch, dtype: torch.dtype, trainab
 
 def rpn_units(path: str | os.PathLike, batch: Batch, dtype: torch.dtype) -> Dict[str, np.ndarray]:
     """By P2...P6, what the ReLU of the RPN's convolution gets at the places of which an anchor is drawn; for images of one size."""
+    assert len(_parts(batch)) == 1
     model = load(path, dtype, 0)
     _replay(model, batch)
+    anchors = model.rpn.anchor_generator.num_anchors_per_location()[0]
     maps: List[Tensor] = []
     model.rpn.head.conv[0][0].register_forward_hook(lambda _, __, output: maps.append(output.clone()))
     with torch.no_grad():
         _losses(model, batch)
     found, first = {}, 0
     for level, units in enumerate(maps, 2):
-        end = first + units.shape[2] * units.shape[3] * model.rpn.anchor_generator.num_anchors_per_location()[0]
+        end = first + units.shape[2] * units.shape[3] * anchors
         at = []
         for i, own in enumerate(units.flatten(2)):
             drawn = batch[f"anchors.{i}"].astype(np.int64)
-            places = np.unique(drawn[(drawn >= first) & (drawn < end)] - first) * own.shape[1] // (end - first)
-            at.append(own[:, np.unique(places)].flatten())
+            at.append(own[:, np.unique((drawn[(drawn >= first) & (drawn < end)] - first) // anchors)].flatten())
         found[f"P{level}"], first = torch.cat(at).numpy(), end
     return found

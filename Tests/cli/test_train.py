@@ -104,17 +104,19 @@ def test_interrupted(tool, folder, whole, tmp_path):
 
 
 def test_killed(tool, folder, whole, tmp_path):
-    """kill -9 at random moments, 20 times and until some met a run half-way: what stands is whole, and the same command ends with the
-    bytes and the log's lines of the run that nothing stopped."""
+    """kill -9 at random moments, 20 times and until some met a run between its steps: what stands is whole, and the same command ends with
+    the bytes and the log's lines of the run that nothing stopped."""
+    often = ["--checkpoint-steps", "1"]
     moments, kills, halves, begun = random.Random(9), 0, 0, time.monotonic()
-    command = [str(tool.binary), "train", "--data", str(folder), *SHORT, "--checkpoint-steps", "1"]
-    run = subprocess.run([*command, "--out", str(tmp_path / "timed")], capture_output=True)
-    assert run.returncode == 0, run.stderr
+    assert train(tool, folder, tmp_path / "timed", *often).returncode == 0
     longest = time.monotonic() - begun
     out = tmp_path / "0" / "w.safetensors"
     out.parent.mkdir()
+    command = [str(tool.binary), "train", "--data", str(folder), *SHORT, *often, "--out"]
     while kills < 20 or (halves < 5 and kills < 200):
-        process = subprocess.Popen([*command, "--out", str(out)], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        checkpoint = out.with_name("w.safetensors.checkpoint")
+        before = checkpoint.read_bytes() if checkpoint.exists() else b""
+        process = subprocess.Popen([*command, str(out)], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
         try:
             process.wait(moments.uniform(0, longest))
         except subprocess.TimeoutExpired:
@@ -122,12 +124,11 @@ def test_killed(tool, folder, whole, tmp_path):
         errors = process.communicate()[1]
         assert process.returncode in (0, -signal.SIGKILL), errors
         kills += process.returncode != 0
-        checkpoint = out.with_name("w.safetensors.checkpoint")
-        halves += process.returncode != 0 and checkpoint.exists()
+        halves += process.returncode != 0 and checkpoint.exists() and checkpoint.read_bytes() != before
         for file in (out, checkpoint):
             assert not file.exists() or tensors(file)  # every byte that the header tells of is there
         if process.returncode == 0 or (kills >= 20 and halves >= 5):
-            done = train(tool, folder, out)
+            done = train(tool, folder, out, *often)
             assert done.returncode == 0 and out.read_bytes() == whole.read_bytes(), done.stderr
             assert steps(out) == steps(whole)
             assert not list(out.parent.glob("*.partial"))

@@ -19,8 +19,19 @@ private func execution(isExact: Bool = true) -> Execution {
         // Fully connected.
         LayerShape(batch: 9, height: 1, width: 1, channels: 17, out: 11, kernel: 1),
         // By Winograd's algorithm, where sums need not be exact.
-        LayerShape(height: 32, width: 32, channels: 16, out: 16, kernel: 3, hasNorm: true),
+        winograd,
     ]
+    private static let winograd = LayerShape(height: 40, width: 40, channels: 16, out: 16, kernel: 3, hasNorm: true)
+
+    @Test func isByWinograd() {
+        var work = uk_conv()
+        work.input = uk_map(
+            data: nil, image_stride: 25600, row_stride: 640, pixel_stride: 16, height: 40, width: 40, group_stride: 0)
+        work.output = work.input
+        (work.batch, work.channels, work.out_channels) = (1, 16, 16)
+        (work.kernel_h, work.kernel_w, work.stride, work.pad) = (3, 3, 1, 1)
+        #expect(uk_plan_convolution(uk_table_for(0)!, &work, 2, Int32(UK_GENTLE)).winograd_side == 2)
+    }
 
     @Test(arguments: shapes, [false, true]) func convolution(_ shape: LayerShape, isExact: Bool) throws {
         let layer = try SingleLayer(shape), execution = execution(isExact: isExact)

@@ -14,7 +14,7 @@ struct LayerShape: CustomTestStringConvertible, Sendable {
     }
 }
 
-/// A layer with weights of its own. Those of the network's tensors lend it room.
+/// A layer with weights of its own, in a store that has room for a network's.
 struct SingleLayer {
     let store: ParameterStore
     let weight, bias: ParameterStore.Tensor
