@@ -112,7 +112,7 @@ def torch_steps(weights: Path, batch: Arrays, before: Arrays, steps: int, rates:
     return found
 
 
-def random_batch(weights: Path, sizes: List[int], seed: int) -> Arrays:
+def drawn_batch(weights: Path, sizes: List[int], seed: int) -> Arrays:
     """Images with 2, 0 and 3 lesions in turn, and torchvision's draws of them."""
     import torchvision_training as reference
 
@@ -136,7 +136,7 @@ def compare(weights: Path, sizes: List[int], seed: int, steps: int, rates: Seque
     import uldor
     import uldor_weights
 
-    batch = random_batch(weights, sizes, seed)
+    batch = drawn_batch(weights, sizes, seed)
     single = reference.single_precision(weights, batch)
     double = reference.gradients(weights, batch, torch.float64)
     before, _ = uldor_weights.load(weights)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from parity_gradients import ROOT, distances, random_batch
+from parity_gradients import ROOT, distances, drawn_batch
 
 
 def main() -> None:
@@ -31,7 +31,7 @@ def main() -> None:
     weights = weights_of(arguments.scratch, arguments.arch, 2, True)
     print("| batch | level | nearest unit to 0 | float32's error (rms) | ratio of the level's bias in the pyramid |\n|---|---|---|---|---|")
     for seed in range(arguments.seeds):
-        batch = random_batch(weights, [arguments.size] * 2, SEED + seed)
+        batch = drawn_batch(weights, [arguments.size] * 2, SEED + seed)
         double, single = (reference.rpn_units(weights, batch, dtype) for dtype in (torch.float64, torch.float32))
         found = distances(uldor.run_gradients(weights, batch), reference.single_precision(weights, batch),
                           reference.gradients(weights, batch, torch.float64))

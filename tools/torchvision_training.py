@@ -55,7 +55,7 @@ def load(path: str | os.PathLike, dtype: torch.dtype, trainable_layers: int) -> 
     return model.train()
 
 
-class _Recorder:
+class _RecordingSampler:
     """A sampler that keeps what it draws, image after image."""
 
     def __init__(self, sampler: Any) -> None:
@@ -67,7 +67,7 @@ class _Recorder:
         return positive, negative
 
 
-class _Replay:
+class _ReplayingSampler:
     """A sampler that draws what the batch says, for the images of the parts in turn."""
 
     def __init__(self, batch: Batch, name: str) -> None:
@@ -88,7 +88,7 @@ class _Replay:
 def _replay(model: MaskRCNN, batch: Batch) -> None:
     """The model takes the batch's draws and proposals for its own."""
     dtype = next(model.parameters()).dtype
-    model.rpn.fg_bg_sampler, model.roi_heads.fg_bg_sampler = _Replay(batch, "anchors"), _Replay(batch, "regions")
+    model.rpn.fg_bg_sampler, model.roi_heads.fg_bg_sampler = _ReplayingSampler(batch, "anchors"), _ReplayingSampler(batch, "regions")
     proposals = itertools.cycle([torch.from_numpy(batch[f"proposals.{i}"]).to(dtype) for i in range(count(batch))])
     model.rpn.filter_proposals = lambda _, __, sizes, ___: ([next(proposals) for _ in sizes], None)
 
@@ -125,7 +125,7 @@ def draw(path: str | os.PathLike, batch: Batch, seed: int, anchors: int = 256, r
     model = load(path, torch.float32, 0)
     model.rpn.fg_bg_sampler.batch_size_per_image = anchors
     model.roi_heads.fg_bg_sampler.batch_size_per_image = regions
-    rpn, heads = _Recorder(model.rpn.fg_bg_sampler), _Recorder(model.roi_heads.fg_bg_sampler)
+    rpn, heads = _RecordingSampler(model.rpn.fg_bg_sampler), _RecordingSampler(model.roi_heads.fg_bg_sampler)
     model.rpn.fg_bg_sampler, model.roi_heads.fg_bg_sampler = rpn, heads
     proposals: List[Tensor] = []
     own = model.rpn.filter_proposals

@@ -90,8 +90,6 @@ def test_bad_options(weights, batch, options):
 
 def test_finite_differences(weights, batch, tmp_path):
     """Along each parameter's own gradient the losses change as it says: central differences, two step sizes extrapolated."""
-    import safetensors_file
-
     tensors, metadata = safetensors_file.load(weights)
     changed = tmp_path / "changed.safetensors"
 

@@ -186,12 +186,12 @@ def test_a_lesion_with_a_box_only_has_no_part_in_the_mask_loss():
     """Beside one with a mask in the same batch: the loss is that of a batch in which the other image has no lesion."""
     def mask_loss(other):
         images = []
-        for seed, kinds in ((1, "mask"), (4, other)):
+        for seed, kind in ((1, "mask"), (4, other)):
             image, x, y, radius = training_data.disc(seed)
             box = (x - radius, y - radius, x + radius, y + radius)
             lesion = {"mask": uldor.SourceLesion(recist=training_data.diameters(x, y, radius)), "box": uldor.SourceLesion(box=box)}
             images.append(uldor.SourceImage(size=image.shape, read=lambda image=image: image, spacing=0.8, slice_interval=2,
-                                            lesions=[lesion[kinds]] if kinds else []))
+                                            lesions=[lesion[kind]] if kind else []))
         told = []
         with uldor.Dataset.from_source(images) as data, uldor.Trainer(
                 data, **SHORT, validation_split=None, progress=lambda e: told.append(e) if e.kind == "step" else None) as run:

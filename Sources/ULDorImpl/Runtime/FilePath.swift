@@ -1,5 +1,6 @@
 import Glibc
 
+/// Questions about paths that the disk answers.
 enum FilePath {
     static func exists(_ path: String) -> Bool { access(path, F_OK) == 0 }
 

@@ -23,6 +23,7 @@ struct CheckpointText {
         return object(fields.map { (name: $0.0, value: $0.1) })
     }
 
+    /// A checkpoint at `file` in which a run's `name` has another value than here.
     static func otherRun(_ file: String, _ name: String, _ theirs: String, _ mine: String) -> ULDorError {
         .invalidArgument(
             "\(file) is the checkpoint of another run: \(name) is \(theirs.prefix(80)) there, \(mine.prefix(80)) here")

@@ -24,11 +24,11 @@ private func execution(isExact: Bool = true) -> Execution {
     private static let winograd = LayerShape(height: 40, width: 40, channels: 16, out: 16, kernel: 3, hasNorm: true)
 
     @Test func isByWinograd() {
+        let shape = Self.winograd, values = Numbers(shape.height * shape.width * shape.channels, seed: 0)
         var work = uk_conv()
-        work.input = uk_map(
-            data: nil, image_stride: 25600, row_stride: 640, pixel_stride: 16, height: 40, width: 40, group_stride: 0)
+        work.input = values.map(1, shape.height, shape.width).map
         work.output = work.input
-        (work.batch, work.channels, work.out_channels) = (1, 16, 16)
+        (work.batch, work.channels, work.out_channels) = (1, Int32(shape.channels), Int32(shape.out))
         (work.kernel_h, work.kernel_w, work.stride, work.pad) = (3, 3, 1, 1)
         #expect(uk_plan_convolution(uk_table_for(0)!, &work, 2, Int32(UK_GENTLE)).winograd_side == 2)
     }
